@@ -1,0 +1,5 @@
+export * from "./spec";
+export * from "./reasons";
+export * from "./trainer";
+export * from "./checkpoint";
+export * from "./agent";

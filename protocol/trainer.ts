@@ -1,0 +1,122 @@
+/**
+ * Agent ⇄ trainer (DESIGN §4). The agent writes one config file and spawns
+ * `python -m anneal_trainer <config.json>` in its own process group with three extra things:
+ *   ANNEAL_REPORT_FD  the trainer writes one JSON object a line there (the types below);
+ *   ANNEAL_LIFE_FD    the read end of a pipe that the agent holds: at end-of-file the trainer ends within 5 s;
+ *   SIGTERM           save a resume checkpoint at the next step boundary, say `stopped`, exit 0.
+ * stdout and stderr are the user's logs. Exit 0 without a `finished` or `stopped` line is `no_checkpoint`.
+ */
+import { z } from "zod";
+import { baseModelRef, datasetFormat, functionFormat, grpoHyperparameters, sftTextHyperparameters } from "./spec";
+import { trainerFailureReason } from "./reasons";
+
+/** `job_…` references never reach the trainer: the agent has put their files at a path. */
+const localBaseModel = z.discriminatedUnion("kind", [
+  baseModelRef.options[0],
+  baseModelRef.options[1],
+  baseModelRef.options[2],
+]);
+
+const configCommon = {
+  version: z.literal(1),
+  job_id: z.string(),
+  attempt: z.int().min(1),
+  base_model: localBaseModel,
+  dataset: z.object({ path: z.string(), format: datasetFormat }),
+  /** Everything the trainer writes is below this folder. */
+  output_dir: z.string(),
+  /** An unpacked resume checkpoint, or null for a fresh start. */
+  resume_from: z.string().nullable(),
+  /** Indices of the GPUs of this slot; empty means CPU. */
+  gpus: z.array(z.int().min(0)),
+  /** torch intra-op threads; null leaves torch's own choice. */
+  torch_threads: z.int().min(1).nullable(),
+  /** Seconds of training between resume checkpoints. */
+  resume_interval_seconds: z.number().positive(),
+  /** Bounds on user code (reward functions), per call of a batch. */
+  user_code: z.object({
+    timeout_seconds: z.number().positive(),
+    memory_bytes: z.int().positive(),
+    output_bytes: z.int().positive(),
+  }),
+};
+
+export const trainerConfig = z.discriminatedUnion("method", [
+  z.object({
+    ...configCommon,
+    method: z.literal("grpo"),
+    hyperparameters: grpoHyperparameters,
+    functions: z
+      .array(
+        z.object({
+          id: z.string(),
+          name: z.string(),
+          path: z.string(),
+          format: functionFormat,
+          weight: z.number(),
+        }),
+      )
+      .min(1),
+  }),
+  z.object({
+    ...configCommon,
+    method: z.literal("sft_text"),
+    hyperparameters: sftTextHyperparameters,
+  }),
+]);
+export type TrainerConfig = z.infer<typeof trainerConfig>;
+
+export const metricKind = z.enum(["train", "eval", "test", "system"]);
+/** A metric's name: what the libraries call it, such as `loss` or `rewards/reward/mean`. */
+export const metricValues = z.record(z.string().min(1).max(200), z.number());
+
+const step = z.int().min(0);
+
+export const trainerLine = z.discriminatedUnion("type", [
+  /** The model is loaded and the first step is about to run. */
+  z.object({
+    type: z.literal("started"),
+    total_steps: step,
+    resumed_from_step: step,
+    world_size: z.int().min(1),
+    device: z.string(),
+    versions: z.record(z.string(), z.string()),
+  }),
+  z.object({ type: z.literal("progress"), step, total_steps: step, epoch: z.number() }),
+  /** Finite numbers only: the trainer leaves out what is NaN or infinite. */
+  z.object({ type: z.literal("metrics"), step, kind: metricKind, values: metricValues }),
+  /**
+   * Files are complete on disk. `resume` has the trainer's own files in `dir`. `epoch` and `final` have weights and
+   * tokenizer in `dir`, loadable by from_pretrained, and `adapter_dir` when the job trained an adapter.
+   * The agent owns these folders from here on and deletes them when they are uploaded.
+   */
+  z.object({
+    type: z.literal("checkpoint"),
+    kind: z.enum(["resume", "epoch", "final"]),
+    step,
+    epoch: z.number(),
+    dir: z.string(),
+    adapter_dir: z.string().optional(),
+    world_size: z.int().min(1),
+    torch_threads: z.int().min(1),
+    versions: z.record(z.string(), z.string()),
+  }),
+  /** Goes into the job's stream as an event. */
+  z.object({
+    type: z.literal("event"),
+    event_type: z.enum(["sample_masked"]),
+    metadata: z.record(z.string(), z.unknown()),
+  }),
+  /** A sentence for the people who watch the job. */
+  z.object({ type: z.literal("notice"), message: z.string().max(4000) }),
+  /** A few completions of a batch, for people. */
+  z.object({
+    type: z.literal("samples"),
+    step,
+    rows: z.array(z.object({ prompt: z.string(), completion: z.string(), reward: z.number().nullable() })).max(16),
+  }),
+  z.object({ type: z.literal("stopped"), step }),
+  z.object({ type: z.literal("finished"), step }),
+  z.object({ type: z.literal("failed"), reason: trainerFailureReason, message: z.string().max(4000) }),
+]);
+export type TrainerLine = z.infer<typeof trainerLine>;

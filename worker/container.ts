@@ -1,0 +1,226 @@
+/** The only place that builds things: env → stores, streams, queue, clock, ids → services. */
+import { newId } from "./domain/ids";
+import type { JobRecord } from "./domain/job";
+import type { Clock, Ids, Later } from "./domain/ports";
+import { parseLeaseId } from "./domain/ids";
+import { DomainError } from "./domain/errors";
+import { configOf, type Env } from "./env";
+import { ObjectAgentDirectory, ObjectJobDoors } from "./objects/doors";
+import { WorkerDispatchQueue } from "./queues/dispatch";
+import * as accounts from "./services/accounts";
+import * as agents from "./services/agents";
+import { authenticate } from "./services/authenticate";
+import { claimTask } from "./services/claim-task";
+import { TaskCheckpoints } from "./services/commit-checkpoint";
+import * as functions from "./services/create-function";
+import { downloadBlob } from "./services/download-blob";
+import { finishTask, releaseTask } from "./services/finish-task";
+import { JobDoor } from "./services/job-door";
+import * as queries from "./services/job-queries";
+import { leaseTask } from "./services/lease-task";
+import { getCheckpoint, modelDownload } from "./services/model-download";
+import { offerJob } from "./services/offer-job";
+import { renewedToken, TaskReports } from "./services/report-task";
+import type { Services } from "./services/services";
+import { submitJob } from "./services/submit-job";
+import { sweep, tickJob } from "./services/sweep";
+import * as datasets from "./services/upload-dataset";
+import { D1AccountStore, D1KeyStore } from "./stores/account-store";
+import { D1AgentStore } from "./stores/agent-store";
+import { D1CheckpointStore, D1DatasetStore, D1FunctionStore } from "./stores/artifact-stores";
+import { R2BlobStore } from "./stores/blob-store";
+import { databases } from "./stores/database";
+import { sha256Hex, toHex } from "./stores/digests";
+import { D1JobStore } from "./stores/job-store";
+import { R2ManifestStore } from "./stores/manifest-store";
+import { R2MultipartStore } from "./stores/multipart-store";
+import { SignedTokens } from "./stores/signed-tokens";
+import { AgentTokenSigner, WorkerUrlSigner } from "./stores/signers";
+import { EventLog } from "./streams/event-log";
+import { IntentRow } from "./streams/intent-row";
+import { ObjectJobLocal } from "./streams/job-local";
+import { Lanes } from "./streams/lanes";
+import { LeaseRow } from "./streams/lease-row";
+import { Meta } from "./streams/meta";
+import { MetricStore } from "./streams/metric-store";
+import { migrate } from "./streams/schema";
+import { Subscribers } from "./streams/subscribers";
+import { timerScheduler } from "./streams/timer-scheduler";
+import { Timers } from "./streams/timers";
+
+const clock: Clock = { nowMs: () => Date.now() };
+
+const ids: Ids = {
+  next: () => newId(clock.nowMs()),
+  randomHex: (bytes) => toHex(crypto.getRandomValues(new Uint8Array(bytes))),
+};
+
+/** Everything that stands behind the services' ports. */
+function ports(env: Env, later: Later) {
+  const config = configOf(env);
+  const dbs = databases(env.DB);
+  const tokens = new SignedTokens(config.signingKey);
+  const blobs = new R2BlobStore(env.BUCKET);
+  return {
+    accounts: new D1AccountStore(dbs),
+    keys: new D1KeyStore(dbs),
+    datasets: new D1DatasetStore(dbs),
+    functions: new D1FunctionStore(dbs),
+    jobs: new D1JobStore(dbs),
+    checkpoints: new D1CheckpointStore(dbs),
+    agents: new D1AgentStore(dbs),
+    blobs,
+    multipart: new R2MultipartStore(env.BUCKET),
+    manifests: new R2ManifestStore(blobs),
+    urls: new WorkerUrlSigner(tokens, clock),
+    tokens: new AgentTokenSigner(tokens, clock),
+    queue: new WorkerDispatchQueue(env.DISPATCH),
+    doors: new ObjectJobDoors(env.JOB),
+    directory: new ObjectAgentDirectory(env.AGENT),
+    settings: config.settings,
+    random: () => Math.random(),
+    ...{ clock, ids, later, sha256Hex },
+  };
+}
+
+/** The use-cases, for the edges. `later` is the request's `waitUntil`. */
+export function services(env: Env, later: Later): Services {
+  const p = ports(env, later);
+  return {
+    authenticate: (key, scope, read) => authenticate(p, key, scope, read),
+    ...accountServices(p),
+    ...jobServices(p),
+    ...agentServices(p),
+    download: (token, range) => downloadBlob(p, token, range),
+    tickJob: (jobId) => tickJob(p, jobId),
+    sweep: () => sweep(p),
+  };
+}
+
+type Ports = ReturnType<typeof ports>;
+
+function accountServices(p: Ports) {
+  return {
+    createAccount: (name) => accounts.createAccount(p, name),
+    listAccounts: (page) => accounts.listAccounts(p, page),
+    createProject: (principal, name) => accounts.createProject(p, principal, name),
+    listProjects: (principal, page) => accounts.listProjects(p, principal, page),
+    createKey: (principal, name, prefix, scopes) => accounts.createKey(p, principal, name, prefix, scopes),
+    listKeys: (principal, page) => accounts.listKeys(p, principal, page),
+    revokeKey: (principal, id) => accounts.revokeKey(p, principal, id),
+    uploadDataset: (principal, upload) => datasets.uploadDataset(p, principal, upload),
+    getDataset: (principal, id) => datasets.getDataset(p, principal, id),
+    listDatasets: (principal, page) => datasets.listDatasets(p, principal, page),
+    createFunction: (principal, fn) => functions.createFunction(p, principal, fn),
+    getFunction: (principal, id) => functions.getFunction(p, principal, id),
+    listFunctions: (principal, page) => functions.listFunctions(p, principal, page),
+  } satisfies Partial<Services>;
+}
+
+function jobServices(p: Ports) {
+  return {
+    submitJob: (principal, request, idempotency) => submitJob(p, principal, request, idempotency),
+    getJob: (principal, id) => queries.getJob(p, principal, id),
+    listJobs: (principal, filter, page) => queries.listJobs(p, principal, filter, page),
+    cancelJob: (job) => queries.cancelJob(p, job),
+    jobEvents: (job, page) => queries.jobEvents(p, job, page),
+    jobMetrics: (job, query) => queries.jobMetrics(p, job, query),
+    jobStream: (job, request) => queries.jobStream(p, job, request),
+    modelDownload: (job, origin) => modelDownload(p, job, origin),
+    listCheckpoints: (job, page) => queries.listCheckpoints(p, job, page),
+    getCheckpoint: (job, id, origin) => getCheckpoint(p, job, id, origin),
+  } satisfies Partial<Services>;
+}
+
+function agentServices(p: Ports) {
+  const held = (leaseId: string) => {
+    const lease = parseLeaseId(leaseId);
+    if (!lease) throw new DomainError("not_found", "lease not found");
+    return { door: p.doors.of(lease.taskId), epoch: lease.epoch };
+  };
+  const status = async (job: Promise<JobRecord>) => ({ status: (await job).status });
+  return {
+    createBootstrapToken: (accountId, options) => agents.createBootstrapToken(p, accountId, options),
+    listAgents: (principal, page) => agents.listAgents(p, principal, page),
+    revokeAgent: (principal, id) => agents.revokeAgent(p, principal, id),
+    registerAgent: (token, request) => agents.registerAgent(p, token, request),
+    authenticateAgent: (token) => agents.authenticateAgent(p, token),
+    connectAgent: (agent, request) => p.directory.connect(agent, request),
+    leaseTask: (agent, request, origin) => leaseTask(p, agent, request, origin),
+    reportTask: async (agent, leaseId, request) => {
+      const { door, epoch } = held(leaseId);
+      const answer = await door.report(agent.agentId, epoch, request);
+      return request.lane === "heartbeat" ? { ...answer, ...(await renewedToken(p, agent)) } : answer;
+    },
+    beginCheckpoint: (agent, leaseId, request, origin) => {
+      const { door, epoch } = held(leaseId);
+      return door.beginCheckpoint(agent.agentId, epoch, request, origin);
+    },
+    putPart: async (token, body, md5Base64) => {
+      const { key, uploadId, number, size } = await p.urls.verifyPart(token);
+      return p.multipart.putPart(key, uploadId, number, body, size, md5Base64);
+    },
+    commitCheckpoint: (agent, leaseId, request) => {
+      const { door, epoch } = held(leaseId);
+      return door.commitCheckpoint(agent.agentId, epoch, request);
+    },
+    finishTask: (agent, leaseId, request) => {
+      const { door, epoch } = held(leaseId);
+      return status(door.finish(agent.agentId, epoch, request));
+    },
+    releaseTask: (agent, leaseId, request) => {
+      const { door, epoch } = held(leaseId);
+      return status(door.release(agent.agentId, epoch, request));
+    },
+  } satisfies Partial<Services>;
+}
+
+export type JobObjectParts = ReturnType<typeof jobObjectParts>;
+
+/** What lives in a job's object. */
+export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string) {
+  const later: Later = (work) => {
+    ctx.waitUntil(work.catch((error: unknown) => console.error("work after an answer failed", jobId, error)));
+  };
+  const p = ports(env, later);
+  const { storage } = ctx;
+  migrate(storage);
+  const log = new EventLog(storage);
+  const meta = new Meta(storage);
+  const timers = new Timers(storage);
+  const local = new ObjectJobLocal({
+    ...{ storage, log, meta, timers },
+    metrics: new MetricStore(storage),
+    lanes: new Lanes(storage),
+    leases: new LeaseRow(storage),
+    intents: new IntentRow(storage),
+    subscribers: new Subscribers(log, timerScheduler),
+    nowMs: () => clock.nowMs(),
+  });
+  const { leaseMs, substituteGpus } = p.settings;
+  const offer = (job: JobRecord) => offerJob({ agents: p.agents, directory: p.directory, substituteGpus }, job);
+  const door = new JobDoor({ ...p, jobId, local, agents: p.directory, offer, leaseMs });
+  const reports = new TaskReports({ ...p, jobId, local, door, leaseMs });
+  return {
+    ...{ local, door, reports },
+    checkpoints: new TaskCheckpoints({ ...p, jobId, door, reports }),
+    claim: claimTask.bind(null, { local, door }),
+    finish: finishTask.bind(null, { local, door }),
+    release: releaseTask.bind(null, { local, door }),
+    rearm: async () => {
+      const next = timers.next();
+      if (next !== null) await storage.setAlarm(next);
+    },
+  };
+}
+
+/** The object's own small facts. */
+export function objectMeta(ctx: DurableObjectState): Meta {
+  migrate(ctx.storage);
+  return new Meta(ctx.storage);
+}
+
+/** What an agent's object needs of D1. */
+export function agentObjectParts(env: Env) {
+  return { agents: new D1AgentStore(databases(env.DB)), clock };
+}

@@ -1,0 +1,41 @@
+/** Accounts, projects, keys and who is calling. */
+
+export const SCOPES = ["read", "write", "agent", "admin"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface AccountRecord {
+  id: string;
+  name: string;
+  createdAtMs: number;
+}
+
+export interface ProjectRecord {
+  id: string;
+  accountId: string;
+  name: string;
+  createdAtMs: number;
+}
+
+export interface ApiKeyRecord {
+  id: string;
+  accountId: string;
+  projectId: string;
+  name: string;
+  /** The first characters of the key, for people to tell keys apart. */
+  prefix: string;
+  scopes: Scope[];
+  createdAtMs: number;
+  lastUsedAtMs: number | null;
+  revokedAtMs: number | null;
+}
+
+/** Whoever an authenticated request speaks for. */
+export interface Principal {
+  accountId: string;
+  /** The key's default project. */
+  projectId: string;
+  keyId: string;
+  scopes: Scope[];
+  /** As of this request: whether `last_used_at` is due is known without another read. */
+  lastUsedAtMs: number | null;
+}

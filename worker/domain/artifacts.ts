@@ -1,0 +1,51 @@
+/** Datasets, functions and checkpoints as D1 has them. */
+import type { CheckpointKind, DatasetFormat, FunctionFormat } from "../../protocol";
+
+export interface DatasetRecord {
+  id: string;
+  accountId: string;
+  projectId: string;
+  name: string;
+  sourceType: "upload";
+  format: DatasetFormat;
+  columns: string[];
+  numRows: number;
+  sizeBytes: number;
+  sha256: string;
+  /** Where the bytes are, as they came. */
+  r2Key: string;
+  createdAtMs: number;
+}
+
+export interface FunctionRecord {
+  id: string;
+  accountId: string;
+  projectId: string;
+  name: string;
+  format: FunctionFormat;
+  sizeBytes: number;
+  sha256: string;
+  r2Key: string;
+  createdAtMs: number;
+}
+
+export interface CheckpointRecord {
+  id: string;
+  jobId: string;
+  accountId: string;
+  attempt: number;
+  kind: CheckpointKind;
+  step: number;
+  /** Epochs trained so far. */
+  epoch: number;
+  /** Counts a job's epoch checkpoints from 1; null for resume checkpoints. */
+  ordinal: number | null;
+  manifestKey: string;
+  manifestSha256: string;
+  /** Of `model.tar.gz`; null for resume checkpoints. */
+  modelSha256: string | null;
+  sizeBytes: number;
+  /** `deleted`: a resume checkpoint whose files were dropped for newer ones. */
+  state: "committed" | "bad" | "deleted";
+  createdAtMs: number;
+}

@@ -1,0 +1,77 @@
+/** `base_model`, parsed once into a reference (DESIGN §1). Whether what it names exists is asked later, by who can know. */
+import type { BaseModelRef } from "../../protocol";
+import { invalid } from "./errors";
+import { parseId } from "./ids";
+
+/** Tiny models that the trainer makes on the spot, so that the main job needs no network. */
+export const BUILT_IN_BASE_MODELS = ["anneal/tiny-llama"] as const;
+
+/** Hugging Face's own bound on each part of a repository id. */
+const MAX_HUB_SEGMENT_CHARS = 96;
+/** Letters, digits, `.`, `_`, `-`; begins and ends with a letter, a digit or `_`. */
+const HUB_SEGMENT = /^\w(?:[\w.-]*\w)?$/;
+const MAX_PATH_CHARS = 4096;
+
+/** Errors name `base_model`. `allowPaths` is for jobs on the caller's own machine only. */
+export function parseBaseModel(text: string, options: { allowPaths: boolean }): BaseModelRef {
+  if (text === "") throw refused("is empty");
+  if (/^(\/|~|\.{1,2}(\/|$))/.test(text)) return parsePath(text, options.allowPaths);
+  if (text.startsWith("job_") && !text.includes("/")) return parseJob(text);
+  if (text.startsWith("anneal/")) return parseBuiltIn(text);
+  return parseHubId(text);
+}
+
+function parsePath(text: string, allowPaths: boolean): BaseModelRef {
+  if (!allowPaths) throw refused("is a path, and paths are good only with provider 'local'");
+  if (!text.startsWith("/")) throw refused("must be an absolute path, as the agent's machine sees it");
+  if (text.length > MAX_PATH_CHARS || text.includes("\0")) throw refused("is not a path");
+  return { kind: "path", path: text };
+}
+
+/** `job_<id>` is that job's final model; `job_<id>@2` its second epoch checkpoint. */
+function parseJob(text: string): BaseModelRef {
+  const [idText = "", ordinalText, ...rest] = text.split("@");
+  const id = parseId("job_", idText);
+  const ordinalIsRight = ordinalText === undefined || /^[1-9][0-9]{0,8}$/.test(ordinalText);
+  if (id === null || !ordinalIsRight || rest.length > 0) {
+    throw refused("is no job's id: such a reference is job_<id>, or job_<id>@<n> for its n-th checkpoint");
+  }
+  return ordinalText === undefined
+    ? { kind: "job", job_id: id }
+    : { kind: "job", job_id: id, ordinal: Number(ordinalText) };
+}
+
+function parseBuiltIn(text: string): BaseModelRef {
+  if (!(BUILT_IN_BASE_MODELS as readonly string[]).includes(text)) {
+    throw refused(`'${shown(text)}' is unknown; built in: ${BUILT_IN_BASE_MODELS.join(", ")}`);
+  }
+  return { kind: "builtin", name: text };
+}
+
+function parseHubId(text: string): BaseModelRef {
+  const segments = text.split("/");
+  if (segments.length > 2 || !segments.every(isHubSegment) || text.endsWith(".git")) {
+    throw refused(
+      `'${shown(text)}' is not a Hugging Face id (owner/name of letters, digits, '-', '_' and '.'), ` +
+        `not job_<id>, and not built in (${BUILT_IN_BASE_MODELS.join(", ")})`,
+    );
+  }
+  return { kind: "hub", id: text };
+}
+
+function isHubSegment(segment: string): boolean {
+  return (
+    segment.length <= MAX_HUB_SEGMENT_CHARS &&
+    HUB_SEGMENT.test(segment) &&
+    !segment.includes("--") &&
+    !segment.includes("..")
+  );
+}
+
+function shown(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+function refused(message: string): Error {
+  return invalid("base_model", `base_model ${message}`);
+}

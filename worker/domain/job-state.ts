@@ -1,0 +1,224 @@
+/**
+ * The job's state table and the one place that decides a transition (DESIGN §3). Pure: (job, command, now) → decision or
+ * refusal. The job's object runs decisions one at a time and writes them with a guarded update; nothing else may.
+ */
+import {
+  CAPACITY_REASONS,
+  INFRA_REASONS,
+  type CheckpointKind,
+  type FailureReason,
+  type GpuRequest,
+} from "../../protocol";
+import type { EventType, JobRecord } from "./job";
+
+export const JOB_STATUSES = [
+  "queued",
+  "provisioning",
+  "running",
+  "testing",
+  "paused",
+  "completed",
+  "failed",
+  "timed_out",
+  "cancelled",
+] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+/** Where a job may go from each status. `queued → running` is only the revival of an expired, unclaimed lease. */
+export const MOVES: Record<JobStatus, readonly JobStatus[]> = {
+  queued: ["provisioning", "running", "paused", "failed", "timed_out", "cancelled"],
+  provisioning: ["running", "queued", "paused", "failed", "timed_out", "cancelled"],
+  running: ["testing", "completed", "queued", "paused", "failed", "timed_out", "cancelled"],
+  testing: ["completed", "queued", "paused", "failed", "timed_out", "cancelled"],
+  paused: ["queued", "failed", "timed_out", "cancelled"],
+  completed: [],
+  failed: [],
+  timed_out: [],
+  cancelled: [],
+};
+
+export const LIVE_STATUSES = ["provisioning", "running", "testing"] as const;
+
+export function isTerminal(status: JobStatus): boolean {
+  return MOVES[status].length === 0;
+}
+
+export function isLive(status: JobStatus): boolean {
+  return (LIVE_STATUSES as readonly JobStatus[]).includes(status);
+}
+
+/** Attempts lost in a row, without a newly committed checkpoint, that end a job. */
+export const MAX_LOST_IN_A_ROW = 3;
+
+/** The status that follows from a reason: reason first, status derived. */
+export function statusOfReason(reason: FailureReason): "failed" | "timed_out" | "cancelled" {
+  if (reason === "cancelled") return "cancelled";
+  if (reason === "max_duration") return "timed_out";
+  return "failed";
+}
+
+/** Whether another attempt may help. */
+export function isRetried(reason: FailureReason): boolean {
+  return ([...INFRA_REASONS, ...CAPACITY_REASONS] as readonly FailureReason[]).includes(reason);
+}
+
+export interface CommittedCheckpoint {
+  id: string;
+  kind: CheckpointKind;
+  step: number;
+  ordinal: number | null;
+}
+
+export type JobCommand =
+  | { type: "submit" }
+  | { type: "claim"; agentId: string; provider: string; gpu: GpuRequest; substitutedBy: string | null }
+  | { type: "start"; epoch: number; resumedFromStep: number }
+  | { type: "commit_checkpoint"; epoch: number; checkpoint: CommittedCheckpoint }
+  | { type: "complete"; epoch: number; step: number }
+  | { type: "fail"; epoch: number; reason: FailureReason; message: string; logTail: string[] }
+  /** The attempt is gone: expired, released, or failed by bad luck. */
+  | { type: "lose"; epoch: number; reason: FailureReason; message: string; logTail: string[] }
+  /** A late heartbeat of an expired lease that nobody has claimed since. */
+  | { type: "revive"; epoch: number; agentId: string }
+  | { type: "cancel" };
+
+export interface Decision {
+  status: JobStatus;
+  reason?: FailureReason;
+  reasonMessage?: string;
+  logTail?: string[];
+  provider?: string;
+  gpu?: GpuRequest;
+  lostInARow?: number;
+  finalCheckpointId?: string;
+  started?: true;
+  /** Set when the lease changes hands. */
+  task?: { epoch: number; attempt: number; agentId: string | null };
+  events: { type: EventType; metadata: Record<string, unknown> }[];
+}
+
+export type Refusal = "terminal" | "stale_lease" | "illegal" | "no_final_checkpoint";
+
+export type Verdict = { ok: true; decision: Decision } | { ok: false; refusal: Refusal };
+
+const refuse = (refusal: Refusal): Verdict => ({ ok: false, refusal });
+const allow = (decision: Decision): Verdict => ({ ok: true, decision });
+
+/** Decides what `command` does to `job`. A command that names an epoch is refused unless that lease is the present one. */
+export function decide(job: JobRecord, command: JobCommand): Verdict {
+  if ("epoch" in command && command.epoch !== job.task.epoch) return refuse("stale_lease");
+  if (isTerminal(job.status)) return refuse("terminal");
+  switch (command.type) {
+    case "submit":
+      return job.status === "queued"
+        ? allow({ status: "queued", events: [{ type: "submitted", metadata: {} }] })
+        : refuse("illegal");
+    case "claim":
+      return job.status === "queued" ? allow(claimed(job, command)) : refuse("illegal");
+    case "start":
+      return job.status === "provisioning" ? allow(started(job, command.resumedFromStep)) : refuse("illegal");
+    case "commit_checkpoint":
+      return isLive(job.status) ? allow(committed(job, command.checkpoint)) : refuse("illegal");
+    case "complete":
+      return completed(job, command.step);
+    case "fail":
+      return isLive(job.status) ? allow(ended(command.reason, command.message, command.logTail)) : refuse("illegal");
+    case "lose":
+      return isLive(job.status) ? allow(lost(job, command)) : refuse("illegal");
+    case "revive":
+      return job.status === "queued" && job.task.agentId === command.agentId ? allow(revived(job)) : refuse("illegal");
+    case "cancel":
+      return allow(ended("cancelled", "the job was cancelled", []));
+  }
+}
+
+function claimed(job: JobRecord, command: Extract<JobCommand, { type: "claim" }>): Decision {
+  const attempt = job.task.attempt + 1;
+  const events: Decision["events"] = [{ type: "provisioning", metadata: { attempt, provider: command.provider } }];
+  if (command.substitutedBy !== null) {
+    events.push({
+      type: "gpu_substituted",
+      metadata: { requested: command.gpu.type, count: command.gpu.count, substitute: command.substitutedBy },
+    });
+  }
+  return {
+    status: "provisioning",
+    provider: command.provider,
+    gpu: command.gpu,
+    task: { epoch: job.task.epoch + 1, attempt, agentId: command.agentId },
+    events,
+  };
+}
+
+function started(job: JobRecord, resumedFromStep: number): Decision {
+  return {
+    status: "running",
+    started: true,
+    events: [
+      {
+        type: "running",
+        metadata: {
+          attempt: job.task.attempt,
+          ...(resumedFromStep > 0 ? { resumed_from_step: resumedFromStep } : {}),
+        },
+      },
+    ],
+  };
+}
+
+function committed(job: JobRecord, checkpoint: CommittedCheckpoint): Decision {
+  return {
+    status: job.status,
+    lostInARow: 0,
+    ...(checkpoint.kind === "final" ? { finalCheckpointId: checkpoint.id } : {}),
+    events: [
+      {
+        type: "checkpoint_committed",
+        metadata: {
+          checkpoint_id: `ckpt_${checkpoint.id}`,
+          kind: checkpoint.kind,
+          step: checkpoint.step,
+          ...(checkpoint.ordinal === null ? {} : { ordinal: checkpoint.ordinal }),
+        },
+      },
+    ],
+  };
+}
+
+function completed(job: JobRecord, step: number): Verdict {
+  if (job.status !== "running" && job.status !== "testing") return refuse("illegal");
+  if (job.finalCheckpointId === null) return refuse("no_final_checkpoint");
+  return allow({ status: "completed", events: [{ type: "completed", metadata: { step } }] });
+}
+
+function ended(reason: FailureReason, message: string, logTail: string[]): Decision {
+  const status = statusOfReason(reason);
+  const metadata = reason === "cancelled" ? {} : { code: reason, message };
+  return { status, reason, reasonMessage: message, logTail, events: [{ type: status, metadata }] };
+}
+
+/** A lost attempt whose final checkpoint is already committed has nothing left to do: the job is complete. */
+function lost(job: JobRecord, command: Extract<JobCommand, { type: "lose" }>): Decision {
+  if (job.finalCheckpointId !== null && job.status !== "provisioning") {
+    return { status: "completed", events: [{ type: "completed", metadata: { after: command.reason } }] };
+  }
+  const lostInARow = job.lostInARow + (command.reason === "preempted" ? 0 : 1);
+  const lostEvent = {
+    type: "attempt_lost" as const,
+    metadata: { attempt: job.task.attempt, reason: command.reason, message: command.message },
+  };
+  if (lostInARow >= MAX_LOST_IN_A_ROW) {
+    const message = `${String(lostInARow)} attempts in a row were lost without a new checkpoint; the last: ${command.message}`;
+    const decision = ended(command.reason, message, command.logTail);
+    return { ...decision, lostInARow, events: [lostEvent, ...decision.events] };
+  }
+  return { status: "queued", lostInARow, events: [lostEvent, { type: "requeued", metadata: {} }] };
+}
+
+function revived(job: JobRecord): Decision {
+  const wasRunning = job.startedAtMs !== null;
+  return {
+    status: wasRunning ? "running" : "provisioning",
+    events: [{ type: wasRunning ? "running" : "provisioning", metadata: { attempt: job.task.attempt, revived: true } }],
+  };
+}

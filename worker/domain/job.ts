@@ -1,0 +1,77 @@
+/** A job as D1 has it, joined with its task: what every dialect shows and every decision reads. */
+import type { FailureReason, JobSpec, Method } from "../../protocol";
+import type { JobStatus } from "./job-state";
+
+export interface JobRecord {
+  id: string;
+  accountId: string;
+  projectId: string;
+  method: Method;
+  status: JobStatus;
+  /** Set with a terminal status, and never changed after. */
+  reason: FailureReason | null;
+  /** A sentence that a person can act on. */
+  reasonMessage: string | null;
+  /** The last lines of the log of a failed job. */
+  logTail: string[];
+  /** `base_model` as the client wrote it. */
+  baseModel: string;
+  datasetId: string;
+  outputName: string;
+  spec: JobSpec;
+  /** Where the job runs or ran; null until it is provisioned. `local` is an agent that joined by itself. */
+  provider: string | null;
+  gpu: { type: string; count: number } | null;
+  version: number;
+  lastTid: string | null;
+  /** Attempts lost in a row without a newly committed checkpoint. */
+  lostInARow: number;
+  finalCheckpointId: string | null;
+  createdAtMs: number;
+  updatedAtMs: number;
+  /** When the first attempt began to train. */
+  startedAtMs: number | null;
+  completedAtMs: number | null;
+  task: TaskRecord;
+}
+
+/** What is leased. A train task has its job's id. */
+export interface TaskRecord {
+  id: string;
+  kind: "train";
+  /** Counts leases; the fence of every write of an agent. 0: never leased. */
+  epoch: number;
+  attempt: number;
+  agentId: string | null;
+}
+
+/** One row of a job's history. `seq` orders the events of one transition. */
+export interface JobEvent {
+  type: EventType;
+  atMs: number;
+  metadata: Record<string, unknown>;
+}
+
+export const EVENT_TYPES = [
+  "created",
+  "submitted",
+  "provisioning",
+  "host_requested",
+  "host_ready",
+  "gpu_substituted",
+  "running",
+  "checkpoint_committed",
+  "sample_masked",
+  "attempt_lost",
+  "requeued",
+  "paused",
+  "resumed",
+  "testing",
+  "budget_80",
+  "budget_100",
+  "completed",
+  "failed",
+  "timed_out",
+  "cancelled",
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];

@@ -1,0 +1,393 @@
+/** What services need of the world, as interfaces; `container.ts` alone knows who stands behind them. */
+import type {
+  BeginCheckpointRequest,
+  BeginCheckpointResponse,
+  CheckpointManifest,
+  CommitCheckpointRequest,
+  CommitCheckpointResponse,
+  FinishRequest,
+  ReleaseRequest,
+  ReportRequest,
+  ReportResponse,
+} from "../../protocol";
+import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord } from "./accounts";
+import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord, SlotOffer, TaskNeeds } from "./agents";
+import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "./artifacts";
+import type { EventType, JobEvent, JobRecord } from "./job";
+import type { Decision, JobCommand, JobStatus } from "./job-state";
+
+export interface Clock {
+  nowMs(): number;
+}
+
+export interface Ids {
+  /** A fresh bare id in the first shard. */
+  next(): string;
+  /** `bytes` random bytes as lower-case hex. */
+  randomHex(bytes: number): string;
+}
+
+/** One page of a list, newest first. `after` is the id of the last item of the page before. */
+export interface PageRequest {
+  limit: number;
+  after?: string;
+}
+export interface Page<T> {
+  items: T[];
+  hasMore: boolean;
+}
+
+/** The record that a route reads first: it travels in the batch of the key's look-up, scoped by whoever owns the key. */
+export type FirstRead =
+  | { kind: "none" }
+  | { kind: "job"; id: string }
+  | { kind: "dataset"; id: string }
+  | { kind: "function"; id: string }
+  | { kind: "project"; id: string };
+
+export interface FirstReadResult {
+  job: JobRecord | null;
+  dataset: DatasetRecord | null;
+  fn: FunctionRecord | null;
+  project: ProjectRecord | null;
+}
+
+export interface AccountStore {
+  create(account: AccountRecord, project: ProjectRecord, key: ApiKeyRecord, keySha256: string): Promise<void>;
+  list(page: PageRequest): Promise<Page<AccountRecord>>;
+  get(id: string): Promise<AccountRecord | null>;
+  createProject(project: ProjectRecord): Promise<void>;
+  getProject(accountId: string, id: string): Promise<ProjectRecord | null>;
+  listProjects(accountId: string, page: PageRequest): Promise<Page<ProjectRecord>>;
+}
+
+export interface KeyStore {
+  create(key: ApiKeyRecord, sha256: string): Promise<void>;
+  list(accountId: string, page: PageRequest): Promise<Page<ApiKeyRecord>>;
+  /** False when there is no such live key. */
+  revoke(accountId: string, id: string, nowMs: number): Promise<boolean>;
+  /** The principal of a live key and the route's first read, in one batch. */
+  authenticate(sha256: string, read: FirstRead): Promise<{ principal: Principal | null; first: FirstReadResult }>;
+  /** Writes `last_used_at` if it is older than a minute. */
+  touch(keyId: string, nowMs: number): Promise<void>;
+}
+
+export interface DatasetStore {
+  create(dataset: DatasetRecord): Promise<void>;
+  get(accountId: string, id: string): Promise<DatasetRecord | null>;
+  list(accountId: string, page: PageRequest): Promise<Page<DatasetRecord>>;
+}
+
+export interface FunctionStore {
+  create(fn: FunctionRecord): Promise<void>;
+  get(accountId: string, id: string): Promise<FunctionRecord | null>;
+  list(accountId: string, page: PageRequest): Promise<Page<FunctionRecord>>;
+}
+
+export interface JobFilter {
+  statuses?: JobStatus[];
+  method?: string;
+  projectId?: string;
+}
+
+export interface IdempotencyRecord {
+  accountId: string;
+  route: string;
+  key: string;
+  requestSha256: string;
+  resourceId: string;
+  createdAtMs: number;
+}
+
+export interface TransitionWrite {
+  tid: string;
+  nowMs: number;
+  decision: Decision;
+  /** Written in the same batch, guarded like the rest. */
+  checkpoint?: CheckpointRecord;
+}
+
+export interface JobStore {
+  /** The job, its task and its first event; with the idempotency row in the same batch. Throws `conflict` on a used key. */
+  create(job: JobRecord, event: JobEvent, tid: string, idempotency: IdempotencyRecord | null): Promise<void>;
+  findIdempotent(accountId: string, route: string, key: string): Promise<IdempotencyRecord | null>;
+  get(accountId: string, id: string): Promise<JobRecord | null>;
+  /** For the job's own object and for consumers that were given the id by us. */
+  load(id: string): Promise<JobRecord | null>;
+  list(accountId: string, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;
+  /** The guarded update and everything that hangs on it, in one batch; the job as it then is. */
+  apply(job: JobRecord, write: TransitionWrite): Promise<JobRecord>;
+  /** Whether a transition with this id has committed. */
+  committed(jobId: string, tid: string): Promise<boolean>;
+  /** The job's events of versions beyond `version` (-1: all), in order. */
+  eventsSince(jobId: string, version: number): Promise<JobEvent[]>;
+  /** Tasks that this agent holds. */
+  heldBy(agentId: string): Promise<string[]>;
+  touchTicked(id: string, nowMs: number): Promise<void>;
+  touchSeen(id: string, nowMs: number): Promise<void>;
+  /** Queued tasks that an agent of `accountId` (null: the platform's) may take, oldest first. */
+  claimable(accountId: string | null, offers: SlotOffer[], substitute: boolean, limit: number): Promise<string[]>;
+  /** Queued and not ticked since `before`, or live and not seen since `seenBefore`. */
+  overdue(tickedBeforeMs: number, seenBeforeMs: number, limit: number): Promise<string[]>;
+}
+
+export interface CheckpointStore {
+  list(jobId: string, page: PageRequest): Promise<Page<CheckpointRecord>>;
+  get(jobId: string, id: string): Promise<CheckpointRecord | null>;
+  byOrdinal(jobId: string, ordinal: number): Promise<CheckpointRecord | null>;
+  /** The newest committed one that training can go on from. */
+  newestResume(jobId: string): Promise<CheckpointRecord | null>;
+  /** Epoch and final checkpoints in order of their ordinals. */
+  withOrdinals(jobId: string): Promise<CheckpointRecord[]>;
+  resumesBeyond(jobId: string, keep: number): Promise<CheckpointRecord[]>;
+  markDeleted(ids: string[]): Promise<void>;
+}
+
+export interface AgentStore {
+  createToken(token: BootstrapTokenRecord, sha256: string): Promise<void>;
+  listTokens(accountId: string, page: PageRequest): Promise<Page<BootstrapTokenRecord>>;
+  findToken(sha256: string): Promise<BootstrapTokenRecord | null>;
+  /** Binds an unused token to the nonce and creates the agent, in one batch; false when another nonce was first. */
+  register(token: BootstrapTokenRecord, nonce: string, agent: AgentRecord): Promise<boolean>;
+  findByNonce(tokenId: string, nonce: string): Promise<AgentRecord | null>;
+  get(id: string): Promise<AgentRecord | null>;
+  list(accountId: string, page: PageRequest): Promise<Page<AgentRecord>>;
+  revoke(accountId: string, id: string, nowMs: number): Promise<boolean>;
+  /** The small table of idle agents, written only on change. */
+  setIdle(agentId: string, accountId: string | null, offers: SlotOffer[], nowMs: number): Promise<void>;
+  clearIdle(agentId: string): Promise<void>;
+  /** An idle agent that may run `needs` for the account. */
+  findIdle(accountId: string, needs: TaskNeeds, substitute: boolean, limit: number): Promise<string[]>;
+}
+
+export interface StoredBlob {
+  sizeBytes: number;
+  sha256: string;
+}
+
+export interface BlobStore {
+  /** Streams chunks to `key` in equal parts, hashing on the way. Nothing is left behind when the source throws. */
+  putStream(key: string, chunks: AsyncIterable<Uint8Array>): Promise<StoredBlob>;
+  putBytes(key: string, bytes: Uint8Array): Promise<StoredBlob>;
+  /** False when the key is taken already. */
+  putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean>;
+  getBytes(key: string, maxBytes: number): Promise<Uint8Array | null>;
+  /** `length` bytes from `offset`, streamed. */
+  read(key: string, offset: number, length: number): Promise<ReadableStream<Uint8Array> | null>;
+  delete(keys: string[]): Promise<void>;
+}
+
+/** Uploads of checkpoint files: opened and completed by the worker alone. */
+export interface MultipartStore {
+  open(key: string): Promise<string>;
+  /** Refuses a part whose MD5 is not `md5Base64`, before it counts. */
+  putPart(
+    key: string,
+    uploadId: string,
+    number: number,
+    body: ReadableStream,
+    size: number,
+    md5Base64: string,
+  ): Promise<{ etag: string }>;
+  /**
+   * Completes and verifies: size, then the etag that proves the parts' MD5s, or the SHA-256 by reading where the etag
+   * proves nothing or the file is small. Safe to repeat. Throws `conflict` on a mismatch.
+   */
+  complete(
+    key: string,
+    uploadId: string,
+    parts: { number: number; size: number; md5: string; etag: string }[],
+    size: number,
+    sha256: string,
+  ): Promise<void>;
+  abort(key: string, uploadId: string): Promise<void>;
+}
+
+export interface SignedDownload {
+  key: string;
+  sizeBytes: number;
+  filename: string;
+  accountId: string;
+  /** One file inside a stored-block archive. */
+  member?: { tarOffset: number; sizeBytes: number };
+}
+
+export interface UrlSigner {
+  /** A URL that answers GET and Range until it expires (at most 1 h). */
+  download(blob: SignedDownload, origin: string): Promise<string>;
+  /** A URL that takes one part by PUT. */
+  part(part: { key: string; uploadId: string; number: number; size: number }, origin: string): Promise<string>;
+  verifyDownload(token: string): Promise<SignedDownload>;
+  verifyPart(token: string): Promise<{ key: string; uploadId: string; number: number; size: number }>;
+}
+
+export interface TokenSigner {
+  sign(principal: { agentId: string; accountId: string | null }): Promise<{ token: string; expiresAtMs: number }>;
+  /** Throws `unauthenticated`. */
+  verify(token: string): Promise<{ agentId: string; accountId: string | null; expiresAtMs: number }>;
+}
+
+export type QueueMessage = { type: "tick"; jobId: string };
+
+export interface DispatchQueue {
+  send(message: QueueMessage, delaySeconds: number): Promise<void>;
+  sendMany(messages: QueueMessage[]): Promise<void>;
+}
+
+export interface ClaimedTask {
+  job: JobRecord;
+  expiresAtMs: number;
+}
+
+export type LeaseState = "live" | "expired" | "draining" | "ended";
+
+/** The lease as the job's object keeps it: the fence of every write of an agent. */
+export interface LocalLease {
+  epoch: number;
+  agentId: string;
+  attempt: number;
+  expiresAtMs: number;
+  /**
+   * `expired`: may still be revived; `draining`: the job was ended by somebody else, the agent is still tidying up;
+   * `ended`: nothing more is taken.
+   */
+  state: LeaseState;
+}
+
+/** What a job's object keeps beside D1: its lease, the intent of a transition under way, timers, and the stream. All sync. */
+export interface JobLocal {
+  /** The version up to which the stream has the job's events; -1 before any. */
+  version(): number;
+  lease(): LocalLease | null;
+  saveLease(lease: LocalLease): void;
+  intent(): { tid: string; atMs: number } | null;
+  saveIntent(tid: string, command: JobCommand, atMs: number): void;
+  dropIntent(): void;
+  /** Arms the object's alarm for the earliest of its timers. */
+  setTimer(name: TimerName, atMs: number): void;
+  clearTimer(name: TimerName): void;
+  dueTimers(nowMs: number): { name: TimerName; atMs: number }[];
+  /** Appends to the stream, remembers the version and tells subscribers. */
+  appendEvents(version: number, attempt: number, events: JobEvent[]): void;
+  /** The `end` item, once: the stream closes after it. */
+  appendEnd(status: JobStatus, nowMs: number): void;
+  hasListeners(): boolean;
+  listEvents(page: EventsPage): StreamEventPage;
+  queryMetrics(query: MetricsQuery): MetricsAnswer;
+  /** An SSE response; 204 when everything up to the end is known already. */
+  subscribe(request: StreamRequest): Response;
+  /** Applies a data or logs report exactly once; see `ReportOutcome`. */
+  applyReport(
+    lease: LocalLease,
+    request: Extract<ReportRequest, { lane: "data" | "logs" }>,
+    answer: ReportResponse,
+  ): ReportOutcome;
+  /** Rolls back together when `work` throws. */
+  transaction<T>(work: () => T): T;
+}
+
+export type TimerName = "lease" | "intent";
+
+export type ReportOutcome =
+  { type: "applied" } | { type: "repeat"; answer: ReportResponse } | { type: "gap"; expected: number };
+
+/** The door to one job's object, as callers outside it see it. */
+export interface JobDoorStub {
+  command(command: JobCommand, key: string): Promise<JobRecord>;
+  tick(): Promise<void>;
+  claim(agentId: string, claimId: string, command: Extract<JobCommand, { type: "claim" }>): Promise<ClaimedTask>;
+  report(agentId: string, epoch: number, request: ReportRequest): Promise<ReportResponse>;
+  beginCheckpoint(
+    agentId: string,
+    epoch: number,
+    request: BeginCheckpointRequest,
+    origin: string,
+  ): Promise<BeginCheckpointResponse>;
+  commitCheckpoint(agentId: string, epoch: number, request: CommitCheckpointRequest): Promise<CommitCheckpointResponse>;
+  finish(agentId: string, epoch: number, request: FinishRequest): Promise<JobRecord>;
+  release(agentId: string, epoch: number, request: ReleaseRequest): Promise<JobRecord>;
+  events(page: EventsPage): Promise<StreamEventPage>;
+  metrics(query: MetricsQuery): Promise<MetricsAnswer>;
+  stream(request: StreamRequest): Promise<Response>;
+}
+
+export interface JobDoors {
+  of(jobId: string): JobDoorStub;
+}
+
+export interface EventsPage {
+  limit: number;
+  /** The id of the last item of the page before. */
+  after?: number;
+}
+
+export interface StreamEvent {
+  id: number;
+  type: EventType;
+  atMs: number;
+  attempt: number;
+  metadata: Record<string, unknown>;
+}
+
+export interface StreamEventPage {
+  items: StreamEvent[];
+  hasMore: boolean;
+}
+
+export interface MetricsQuery {
+  keys?: string[];
+  fromStep?: number;
+  toStep?: number;
+  maxPoints: number;
+}
+
+export interface MetricsAnswer {
+  points: { step: number; attempt: number; values: Record<string, number> }[];
+  availableKeys: string[];
+  /** null before the first step. */
+  latestStep: number | null;
+}
+
+export interface StreamRequest {
+  /** The header as it came; null when absent. */
+  lastEventId: string | null;
+  /** The dialect's word for each status, for the `end` item. */
+  statusWords: Record<JobStatus, string>;
+}
+
+/** Work that may go on after the answer. */
+export type Later = (work: Promise<unknown>) => void;
+
+export interface AgentDirectory {
+  /** Tells an agent that there is work; false when it has no open socket and no open poll. */
+  wake(agentId: string, taskId: string): Promise<boolean>;
+  cancel(agentId: string, leaseId: string): Promise<void>;
+  /** Waits until the agent is woken, at most `waitMs`; the task it was woken for, if any. */
+  awaitWake(agentId: string, waitMs: number): Promise<string | null>;
+  /** Makes every token of the agent worthless. */
+  revoke(agentId: string): Promise<void>;
+  isRevoked(agentId: string): Promise<boolean>;
+  /** The agent found no work for these slots (empty: it has none free); D1's idle table follows when this changes. */
+  setIdle(agent: AgentPrincipal, offers: SlotOffer[]): Promise<void>;
+  connect(agent: AgentPrincipal, request: Request): Promise<Response>;
+}
+
+/** What the deployment is set to. Milliseconds and bytes. */
+export interface Settings {
+  heartbeatMs: number;
+  leaseMs: number;
+  resumeIntervalMs: number;
+  /** Dev and demo: every agent stands in for whatever GPU a job asks for. */
+  substituteGpus: boolean;
+  /** What a job gets that asks for no GPU. */
+  defaultGpu: { type: string; count: number };
+  /** Dev only: a base model may be a path on the agent's host. */
+  allowLocalPaths: boolean;
+  /** The lowest isolation of user code that this deployment accepts. */
+  minIsolation: number;
+}
+
+export interface ManifestStore {
+  /** Throws when the stored bytes do not have the digest that D1 has. */
+  read(checkpoint: CheckpointRecord): Promise<CheckpointManifest>;
+}

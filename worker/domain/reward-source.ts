@@ -1,0 +1,36 @@
+/**
+ * A reward function's file, as far as it can be judged without running it: the contract's check is textual, and user code
+ * is never run or parsed in the worker. What the function does wrong shows in its job.
+ */
+import type { FunctionFormat } from "../../protocol";
+import { invalid } from "./errors";
+
+/** A reward function is a page of Python; a megabyte is a mistaken file. */
+export const MAX_SOURCE_BYTES = 1024 * 1024;
+
+/** `trl` scores a batch, `miles` awaits one sample a call. `async def reward(` also has `def reward(`, as documented. */
+const NEEDED: Record<FunctionFormat, string> = { trl: "def reward(", miles: "async def reward(" };
+
+/** Throws `invalid_request` on field `file`. */
+export function checkRewardSource(source: Uint8Array, format: FunctionFormat): void {
+  if (source.byteLength > MAX_SOURCE_BYTES) {
+    throw invalid(
+      "file",
+      `the file has ${String(source.byteLength)} bytes; at most ${String(MAX_SOURCE_BYTES)} (1 MiB)`,
+    );
+  }
+  const text = decode(source);
+  if (text.trim() === "") throw invalid("file", "the file is empty");
+  if (!text.includes(NEEDED[format])) {
+    throw invalid("file", `a reward function of format ${format} must define a function: no '${NEEDED[format]}' found`);
+  }
+}
+
+function decode(source: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(source);
+  } catch (error) {
+    if (error instanceof TypeError) throw invalid("file", "the file is not UTF-8 text");
+    throw error;
+  }
+}

@@ -1,0 +1,84 @@
+/** Bindings, and configuration parsed once. */
+import { z } from "zod";
+import type { QueueMessage, Settings } from "./domain/ports";
+import type { AgentObjectRpc, JobObjectRpc } from "./objects/rpc";
+
+export interface Env {
+  DB: D1Database;
+  BUCKET: R2Bucket;
+  JOB: DurableObjectNamespace<JobObjectRpc>;
+  AGENT: DurableObjectNamespace<AgentObjectRpc>;
+  DISPATCH: Queue<QueueMessage>;
+  ASSETS: Fetcher;
+  ANNEAL_DEPLOYMENT?: string;
+  ANNEAL_PUBLIC_URL?: string;
+  ANNEAL_ADMIN_TOKEN?: string;
+  ANNEAL_SIGNING_KEY?: string;
+  ANNEAL_SUBSTITUTE_GPUS?: string;
+  ANNEAL_HEARTBEAT_MS?: string;
+  ANNEAL_LEASE_MS?: string;
+  ANNEAL_RESUME_INTERVAL_MS?: string;
+  ANNEAL_DEFAULT_GPU?: string;
+  ANNEAL_MIN_ISOLATION?: string;
+}
+
+const MIN_SECRET_BYTES = 32;
+const secret = z.string().min(MIN_SECRET_BYTES, `must have at least ${String(MIN_SECRET_BYTES)} bytes`);
+const milliseconds = (byDefault: number) => z.coerce.number().int().min(1).default(byDefault);
+
+const config = z.object({
+  ANNEAL_DEPLOYMENT: z.string().default("production"),
+  ANNEAL_PUBLIC_URL: z.url().optional(),
+  ANNEAL_ADMIN_TOKEN: secret,
+  ANNEAL_SIGNING_KEY: secret,
+  ANNEAL_SUBSTITUTE_GPUS: z.stringbool().default(false),
+  ANNEAL_HEARTBEAT_MS: milliseconds(10_000),
+  ANNEAL_LEASE_MS: milliseconds(60_000),
+  ANNEAL_RESUME_INTERVAL_MS: milliseconds(60_000),
+  ANNEAL_DEFAULT_GPU: z
+    .string()
+    .regex(/^[\w-]+:[1-9]\d?$/, "must look like L4-24GB:1")
+    .default("L4-24GB:1"),
+  ANNEAL_MIN_ISOLATION: z.coerce.number().int().min(0).max(3).default(0),
+});
+
+export interface Config {
+  deployment: string;
+  /** Set when the deployment knows its own address; else the request's is used. */
+  publicUrl: string | undefined;
+  adminToken: string;
+  signingKey: string;
+  settings: Settings;
+}
+
+const parsed = new WeakMap<Env, Config>();
+
+/** Throws a sentence that names what is missing or wrong, and never a value. */
+export function configOf(env: Env): Config {
+  const known = parsed.get(env);
+  if (known) return known;
+  const result = config.safeParse(env);
+  if (!result.success) {
+    const faults = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new Error(`the deployment is not configured: ${faults.join("; ")}`);
+  }
+  const c = result.data;
+  const [gpuType = "", gpuCount = ""] = c.ANNEAL_DEFAULT_GPU.split(":");
+  const made: Config = {
+    deployment: c.ANNEAL_DEPLOYMENT,
+    publicUrl: c.ANNEAL_PUBLIC_URL,
+    adminToken: c.ANNEAL_ADMIN_TOKEN,
+    signingKey: c.ANNEAL_SIGNING_KEY,
+    settings: {
+      heartbeatMs: c.ANNEAL_HEARTBEAT_MS,
+      leaseMs: c.ANNEAL_LEASE_MS,
+      resumeIntervalMs: c.ANNEAL_RESUME_INTERVAL_MS,
+      substituteGpus: c.ANNEAL_SUBSTITUTE_GPUS,
+      defaultGpu: { type: gpuType, count: Number(gpuCount) },
+      allowLocalPaths: c.ANNEAL_DEPLOYMENT === "dev",
+      minIsolation: c.ANNEAL_MIN_ISOLATION,
+    },
+  };
+  parsed.set(env, made);
+  return made;
+}

@@ -1,0 +1,72 @@
+/** How the rest of the worker reaches the objects: by id, with errors as errors again. */
+import type { AgentPrincipal } from "../domain/agents";
+import type { SlotOffer } from "../domain/agents";
+import { unwrap } from "../domain/errors";
+import type { AgentDirectory, JobDoors, JobDoorStub } from "../domain/ports";
+import type { Env } from "../env";
+
+export class ObjectJobDoors implements JobDoors {
+  readonly #namespace: Env["JOB"];
+
+  constructor(namespace: Env["JOB"]) {
+    this.#namespace = namespace;
+  }
+
+  of(jobId: string): JobDoorStub {
+    const object = this.#namespace.getByName(jobId);
+    return {
+      command: async (command, key) => unwrap(await object.command(jobId, command, key)),
+      tick: async () => unwrap(await object.tick(jobId)),
+      claim: async (agentId, claimId, command) => unwrap(await object.claim(jobId, agentId, claimId, command)),
+      report: async (agentId, epoch, request) => unwrap(await object.report(jobId, agentId, epoch, request)),
+      beginCheckpoint: async (agentId, epoch, request, origin) =>
+        unwrap(await object.beginCheckpoint(jobId, agentId, epoch, request, origin)),
+      commitCheckpoint: async (agentId, epoch, request) =>
+        unwrap(await object.commitCheckpoint(jobId, agentId, epoch, request)),
+      finish: async (agentId, epoch, request) => unwrap(await object.finish(jobId, agentId, epoch, request)),
+      release: async (agentId, epoch, request) => unwrap(await object.release(jobId, agentId, epoch, request)),
+      events: async (page) => unwrap(await object.events(jobId, page)),
+      metrics: async (query) => unwrap(await object.metrics(jobId, query)),
+      stream: async (request) => unwrap(await object.stream(jobId, request)),
+    };
+  }
+}
+
+export class ObjectAgentDirectory implements AgentDirectory {
+  readonly #namespace: Env["AGENT"];
+
+  constructor(namespace: Env["AGENT"]) {
+    this.#namespace = namespace;
+  }
+
+  async wake(agentId: string, taskId: string): Promise<boolean> {
+    const object = this.#namespace.getByName(agentId);
+    const heard = await object.wake(taskId);
+    if (!heard) await object.forgetIdle();
+    return heard;
+  }
+
+  async cancel(agentId: string, leaseId: string): Promise<void> {
+    await this.#namespace.getByName(agentId).cancel(leaseId);
+  }
+
+  async awaitWake(agentId: string, waitMs: number): Promise<string | null> {
+    return this.#namespace.getByName(agentId).awaitWake(waitMs);
+  }
+
+  async revoke(agentId: string): Promise<void> {
+    await this.#namespace.getByName(agentId).revoke();
+  }
+
+  async isRevoked(agentId: string): Promise<boolean> {
+    return this.#namespace.getByName(agentId).isRevoked();
+  }
+
+  async setIdle(agent: AgentPrincipal, offers: SlotOffer[]): Promise<void> {
+    await this.#namespace.getByName(agent.agentId).setIdle(agent.agentId, agent.accountId, offers);
+  }
+
+  async connect(agent: AgentPrincipal, request: Request): Promise<Response> {
+    return this.#namespace.getByName(agent.agentId).fetch(request);
+  }
+}

@@ -1,0 +1,107 @@
+/** Accounts with their first project and key; further projects and keys. */
+import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord, Scope } from "../domain/accounts";
+import { DomainError, invalid, notFound } from "../domain/errors";
+import { shardOf } from "../domain/ids";
+import type { AccountStore, Clock, Ids, KeyStore, Page, PageRequest } from "../domain/ports";
+import type { NewKey } from "./services";
+
+/** What `vk_a1b2c3d4` shows of a key. */
+const SHOWN_PREFIX_CHARS = 11;
+const DEFAULT_SCOPES: Scope[] = ["read", "write", "agent"];
+
+export interface AccountPorts {
+  accounts: AccountStore;
+  keys: KeyStore;
+  ids: Ids;
+  clock: Clock;
+  sha256Hex: (text: string) => Promise<string>;
+}
+
+export async function createAccount(
+  ports: AccountPorts,
+  name: string,
+): Promise<{ account: AccountRecord; project: ProjectRecord; key: NewKey }> {
+  const createdAtMs = ports.clock.nowMs();
+  const account = { id: ports.ids.next(), name, createdAtMs };
+  const project = { id: ports.ids.next(), accountId: account.id, name: "default", createdAtMs };
+  const key = newKey(ports, { accountId: account.id, projectId: project.id }, "default", "sk-", DEFAULT_SCOPES);
+  await ports.accounts.create(account, project, key.record, await ports.sha256Hex(key.key));
+  return { account, project, key };
+}
+
+export async function listAccounts(ports: AccountPorts, page: PageRequest): Promise<Page<AccountRecord>> {
+  return ports.accounts.list(page);
+}
+
+export async function createProject(ports: AccountPorts, principal: Principal, name: string): Promise<ProjectRecord> {
+  const project = {
+    id: ports.ids.next(),
+    accountId: principal.accountId,
+    name,
+    createdAtMs: ports.clock.nowMs(),
+  };
+  await ports.accounts.createProject(project);
+  return project;
+}
+
+export async function listProjects(
+  ports: AccountPorts,
+  principal: Principal,
+  page: PageRequest,
+): Promise<Page<ProjectRecord>> {
+  return ports.accounts.listProjects(principal.accountId, page);
+}
+
+export async function createKey(
+  ports: AccountPorts,
+  principal: Principal,
+  name: string,
+  prefix: "vk_" | "sk-",
+  scopes?: Scope[],
+): Promise<NewKey> {
+  const wanted = scopes ?? principal.scopes;
+  const wider = wanted.filter((scope) => !principal.scopes.includes(scope));
+  if (wider.length > 0) {
+    throw new DomainError("forbidden", `this key cannot give what it has not: ${wider.join(", ")}`);
+  }
+  if (wanted.length === 0) throw invalid("scopes", "name at least one scope");
+  const key = newKey(ports, principal, name, prefix, wanted);
+  await ports.keys.create(key.record, await ports.sha256Hex(key.key));
+  return key;
+}
+
+export async function listKeys(
+  ports: AccountPorts,
+  principal: Principal,
+  page: PageRequest,
+): Promise<Page<ApiKeyRecord>> {
+  return ports.keys.list(principal.accountId, page);
+}
+
+export async function revokeKey(ports: AccountPorts, principal: Principal, id: string | null): Promise<void> {
+  const revoked = id !== null && (await ports.keys.revoke(principal.accountId, id, ports.clock.nowMs()));
+  if (!revoked) throw notFound("API key");
+}
+
+/** `vk_` or `sk-`, then 2 hex digits of shard and 38 of random (DESIGN §6). */
+function newKey(
+  ports: AccountPorts,
+  owner: { accountId: string; projectId: string },
+  name: string,
+  prefix: "vk_" | "sk-",
+  scopes: Scope[],
+): NewKey {
+  const key = `${prefix}${shardOf(owner.accountId)}${ports.ids.randomHex(19)}`;
+  const record: ApiKeyRecord = {
+    id: ports.ids.next(),
+    accountId: owner.accountId,
+    projectId: owner.projectId,
+    name,
+    prefix: key.slice(0, SHOWN_PREFIX_CHARS),
+    scopes,
+    createdAtMs: ports.clock.nowMs(),
+    lastUsedAtMs: null,
+    revokedAtMs: null,
+  };
+  return { record, key };
+}

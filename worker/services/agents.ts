@@ -1,0 +1,133 @@
+/** Agents and the bootstrap tokens that make them. */
+import type { RegisterRequest, RegisterResponse } from "../../protocol";
+import type { Principal } from "../domain/accounts";
+import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord } from "../domain/agents";
+import type { JobCommand } from "../domain/job-state";
+import { DomainError, notFound } from "../domain/errors";
+import type {
+  AgentDirectory,
+  AgentStore,
+  Clock,
+  Ids,
+  JobDoors,
+  JobStore,
+  Page,
+  PageRequest,
+  Settings,
+  TokenSigner,
+} from "../domain/ports";
+
+export interface AgentPorts {
+  agents: AgentStore;
+  directory: AgentDirectory;
+  jobs: JobStore;
+  doors: JobDoors;
+  tokens: TokenSigner;
+  ids: Ids;
+  clock: Clock;
+  settings: Settings;
+  sha256Hex: (text: string) => Promise<string>;
+}
+
+export async function createBootstrapToken(
+  ports: AgentPorts,
+  accountId: string | null,
+  options: { ttlSeconds: number; reusable: boolean },
+): Promise<{ record: BootstrapTokenRecord; token: string }> {
+  const token = `boot-${ports.ids.randomHex(32)}`;
+  const createdAtMs = ports.clock.nowMs();
+  const record: BootstrapTokenRecord = {
+    id: ports.ids.next(),
+    accountId,
+    reusable: options.reusable,
+    nonce: null,
+    agentId: null,
+    createdAtMs,
+    expiresAtMs: createdAtMs + options.ttlSeconds * 1000,
+  };
+  await ports.agents.createToken(record, await ports.sha256Hex(token));
+  return { record, token };
+}
+
+/** The same token and nonce get the same agent until the token expires; a used token is nothing to another nonce. */
+export async function registerAgent(
+  ports: AgentPorts,
+  bootstrapToken: string,
+  request: RegisterRequest,
+): Promise<RegisterResponse> {
+  const token = await ports.agents.findToken(await ports.sha256Hex(bootstrapToken));
+  if (!token || token.expiresAtMs <= ports.clock.nowMs()) {
+    throw new DomainError("unauthenticated", "the bootstrap token is not valid or has expired");
+  }
+  if (request.isolation.level < ports.settings.minIsolation) {
+    throw new DomainError(
+      "forbidden",
+      `this deployment needs isolation ${String(ports.settings.minIsolation)} for user code; this host offers ${String(request.isolation.level)}`,
+    );
+  }
+  const agent = await agentOf(ports, token, request);
+  const { token: agentToken, expiresAtMs } = await ports.tokens.sign({
+    agentId: agent.id,
+    accountId: agent.accountId,
+  });
+  return {
+    agent_id: agent.id,
+    agent_token: agentToken,
+    token_expires_at_ms: expiresAtMs,
+    heartbeat_ms: ports.settings.heartbeatMs,
+    lease_ms: ports.settings.leaseMs,
+  };
+}
+
+async function agentOf(ports: AgentPorts, token: BootstrapTokenRecord, request: RegisterRequest): Promise<AgentRecord> {
+  const known = await ports.agents.findByNonce(token.id, request.nonce);
+  if (known) {
+    if (known.revokedAtMs !== null) throw new DomainError("unauthenticated", "this agent was revoked");
+    return known;
+  }
+  const agent: AgentRecord = {
+    id: ports.ids.next(),
+    accountId: token.accountId,
+    name: request.name,
+    info: request,
+    createdAtMs: ports.clock.nowMs(),
+    revokedAtMs: null,
+  };
+  if (await ports.agents.register(token, request.nonce, agent)) {
+    return (await ports.agents.findByNonce(token.id, request.nonce)) ?? agent;
+  }
+  throw new DomainError("unauthenticated", "the bootstrap token was used by another agent");
+}
+
+export async function authenticateAgent(ports: AgentPorts, token: string): Promise<AgentPrincipal> {
+  return ports.tokens.verify(token);
+}
+
+export async function listAgents(
+  ports: AgentPorts,
+  principal: Principal,
+  page: PageRequest,
+): Promise<Page<AgentRecord>> {
+  return ports.agents.list(principal.accountId, page);
+}
+
+/** Its tokens become worthless at once and what it holds is queued again. */
+export async function revokeAgent(ports: AgentPorts, principal: Principal, id: string | null): Promise<void> {
+  const revoked = id !== null && (await ports.agents.revoke(principal.accountId, id, ports.clock.nowMs()));
+  if (!revoked) throw notFound("agent");
+  await ports.directory.revoke(id);
+  await ports.agents.clearIdle(id);
+  for (const jobId of await ports.jobs.heldBy(id)) {
+    const job = await ports.jobs.load(jobId);
+    if (job?.task.agentId !== id) continue;
+    const { epoch } = job.task;
+    const command: JobCommand = {
+      type: "lose",
+      epoch,
+      reason: "agent_lost",
+      message: "the agent was revoked",
+      logTail: [],
+    };
+    await ports.doors.of(jobId).command(command, `revoke ${String(epoch)}`);
+  }
+}

@@ -1,0 +1,67 @@
+/** The end of a lease, in the job's object: finished, failed, or given back. Safe to repeat. */
+import type { FinishRequest, ReleaseRequest } from "../../protocol";
+import { DomainError } from "../domain/errors";
+import type { JobRecord } from "../domain/job";
+import { isRetried, isTerminal, type JobCommand } from "../domain/job-state";
+import type { JobLocal } from "../domain/ports";
+import type { JobDoor } from "./job-door";
+
+export interface FinishPorts {
+  local: JobLocal;
+  door: JobDoor;
+}
+
+export async function finishTask(
+  ports: FinishPorts,
+  agentId: string,
+  epoch: number,
+  request: FinishRequest,
+): Promise<JobRecord> {
+  return endTask(ports, agentId, epoch, finishCommand(epoch, request), "finish");
+}
+
+export async function releaseTask(
+  ports: FinishPorts,
+  agentId: string,
+  epoch: number,
+  request: ReleaseRequest,
+): Promise<JobRecord> {
+  const { reason, message } = request;
+  return endTask(ports, agentId, epoch, { type: "lose", epoch, reason, message, logTail: [] }, "release");
+}
+
+function finishCommand(epoch: number, request: FinishRequest): JobCommand | null {
+  switch (request.outcome) {
+    case "completed":
+      return { type: "complete", epoch, step: request.step };
+    case "failed": {
+      const { reason, message, log_tail: logTail } = request;
+      return { type: isRetried(reason) ? "lose" : "fail", epoch, reason, message, logTail };
+    }
+    case "cancelled":
+      return null;
+  }
+}
+
+/** `command` null: the agent has only tidied up after a job that somebody else ended. */
+async function endTask(
+  { local, door }: FinishPorts,
+  agentId: string,
+  epoch: number,
+  command: JobCommand | null,
+  word: string,
+): Promise<JobRecord> {
+  const lease = local.lease();
+  if (lease?.epoch !== epoch || lease.agentId !== agentId) {
+    throw new DomainError("stale_lease", "this lease is no longer yours; end the task and change nothing");
+  }
+  const job = await door.settled();
+  if (isTerminal(job.status) || lease.state === "ended") {
+    await door.endLease(epoch);
+    return job;
+  }
+  if (!command) throw new DomainError("illegal_transition", "the job was not cancelled");
+  const after = await door.transition(command, `${word} ${String(epoch)}`);
+  await door.endLease(epoch);
+  return after;
+}

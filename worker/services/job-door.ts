@@ -1,0 +1,244 @@
+/**
+ * The only door to a job's transitions; it lives in the job's object and runs them one at a time (design/authority.md).
+ *
+ * A transition: an intent and a timer in the object; one guarded D1 batch; then one synchronous step here that appends
+ * the events to the stream, sets the lease and drops the intent; then effects, all of which can be derived again. The
+ * stream is caught up by version: whatever D1 has beyond the version that the stream knows is appended, so a crash
+ * between any two of these steps heals on the next call or by the intent's timer. Accepted: a wake or a cancel push may
+ * be lost, which costs delay (the sweep, the next heartbeat), never a job.
+ */
+import type { CheckpointRecord } from "../domain/artifacts";
+import { DomainError } from "../domain/errors";
+import { leaseId } from "../domain/ids";
+import type { JobEvent, JobRecord } from "../domain/job";
+import { decide, isLive, isTerminal, type JobCommand, type Refusal } from "../domain/job-state";
+import type { AgentDirectory, Clock, DispatchQueue, JobLocal, JobStore, Later } from "../domain/ports";
+import type { OfferJob } from "./offer-job";
+import { transitionId } from "./transition-id";
+
+/** How long a transition may be under way before the timer looks what became of it. */
+const INTENT_TIMEOUT_MS = 10_000;
+/** The direct wake comes first; the message is for when it finds no idle agent or is lost. */
+const DISPATCH_DELAY_SECONDS = 3;
+/** An alarm that is later than this was our own outage, not the agent's. */
+const LATE_ALARM_MS = 5_000;
+
+export interface DoorPorts {
+  jobId: string;
+  local: JobLocal;
+  jobs: JobStore;
+  clock: Clock;
+  queue: DispatchQueue;
+  agents: AgentDirectory;
+  offer: OfferJob;
+  later: Later;
+  leaseMs: number;
+}
+
+export class JobDoor {
+  readonly #ports: DoorPorts;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(ports: DoorPorts) {
+    this.#ports = ports;
+  }
+
+  /** Runs `command` once for each `key`: a repeat gets the first answer. Throws what the refusal means. */
+  transition(command: JobCommand, key: string, checkpoint?: CheckpointRecord): Promise<JobRecord> {
+    return this.#oneAtATime(() => this.#transition(command, key, checkpoint));
+  }
+
+  /** Heals what a crash left, offers a queued job to an idle agent, and notes that somebody looked. */
+  tick(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      const job = await this.#settled();
+      if (isLive(job.status)) await this.#lookAtLease();
+      if (job.status !== "queued") return;
+      this.#ports.later(this.#ports.offer(job));
+      if (job.version === 0) await this.#transition({ type: "submit" }, job.id);
+      else await this.#ports.jobs.touchTicked(job.id, this.#ports.clock.nowMs());
+    });
+  }
+
+  /** The job as D1 has it, with the stream caught up. */
+  settled(): Promise<JobRecord> {
+    return this.#oneAtATime(() => this.#settled());
+  }
+
+  /** The object's alarm: what is due is done, and what was late by our own fault is forgiven. */
+  onAlarm(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      const { local, clock } = this.#ports;
+      for (const timer of local.dueTimers(clock.nowMs())) {
+        local.clearTimer(timer.name);
+        if (timer.name === "intent") await this.#settled();
+        if (timer.name === "lease") await this.#leaseTimer(clock.nowMs() - timer.atMs);
+      }
+    });
+  }
+
+  /** The agent is done with its lease: nothing more is taken, and a job that has ended closes its stream. */
+  async endLease(epoch: number): Promise<void> {
+    const job = await this.#ports.jobs.load(this.#ports.jobId);
+    const { local } = this.#ports;
+    local.transaction(() => {
+      const lease = local.lease();
+      if (lease?.epoch === epoch) local.saveLease({ ...lease, state: "ended" });
+      if (job) this.#closeStream(job);
+    });
+  }
+
+  async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work, work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #transition(command: JobCommand, key: string, checkpoint?: CheckpointRecord): Promise<JobRecord> {
+    const { local, jobs, clock } = this.#ports;
+    const job = await this.#settled();
+    const tid = await transitionId(job.id, command.type, key);
+    const verdict = decide(job, command);
+    if (!verdict.ok) {
+      if (await jobs.committed(job.id, tid)) return job;
+      throw refused(verdict.refusal, job);
+    }
+    const nowMs = clock.nowMs();
+    local.transaction(() => {
+      local.saveIntent(tid, command, nowMs);
+      local.setTimer("intent", nowMs + INTENT_TIMEOUT_MS);
+    });
+    const { decision } = verdict;
+    const after = await this.#apply(job, { tid, nowMs, decision, ...(checkpoint ? { checkpoint } : {}) });
+    const events = decision.events.map((event) => ({ ...event, atMs: nowMs }));
+    this.#settle(after, job.version === local.version() ? events : await jobs.eventsSince(job.id, local.version()));
+    this.#effects(job, after);
+    return after;
+  }
+
+  /** Writes the transition; when the answer is lost, D1 is asked whether it committed. */
+  async #apply(job: JobRecord, write: Parameters<JobStore["apply"]>[1]): Promise<JobRecord> {
+    const { jobs, local } = this.#ports;
+    let after: JobRecord | null;
+    try {
+      after = await jobs.apply(job, write);
+    } catch (error) {
+      if (!(await jobs.committed(job.id, write.tid))) {
+        local.dropIntent();
+        throw error;
+      }
+      after = await jobs.load(job.id);
+    }
+    if (after?.lastTid === write.tid) return after;
+    local.dropIntent();
+    throw new DomainError("unavailable", "the job has just changed; try again", { retryAfterSeconds: 1 });
+  }
+
+  async #settled(): Promise<JobRecord> {
+    const { jobs, local, jobId } = this.#ports;
+    const job = await jobs.load(jobId);
+    if (!job) throw new DomainError("not_found", "job not found");
+    const known = local.version();
+    if (job.version > known || local.intent()) {
+      this.#settle(job, job.version > known ? await jobs.eventsSince(jobId, known) : []);
+    }
+    return job;
+  }
+
+  /** The one synchronous step: stream, lease, intent. */
+  #settle(job: JobRecord, events: JobEvent[]): void {
+    const { local } = this.#ports;
+    local.transaction(() => {
+      local.appendEvents(job.version, job.task.attempt, events);
+      this.#settleLease(job);
+      local.dropIntent();
+      local.clearTimer("intent");
+      this.#closeStream(job);
+    });
+  }
+
+  #settleLease(job: JobRecord): void {
+    const { local, clock, leaseMs } = this.#ports;
+    const lease = local.lease();
+    const { epoch, attempt, agentId } = job.task;
+    if (isLive(job.status) && agentId !== null) {
+      if (lease?.epoch === epoch && lease.state === "live") return;
+      const expiresAtMs = clock.nowMs() + leaseMs;
+      local.saveLease({ epoch, agentId, attempt, expiresAtMs, state: "live" });
+      local.setTimer("lease", expiresAtMs);
+    } else if (lease?.state === "live") {
+      local.saveLease({ ...lease, state: leaseStateAfter(job) });
+    }
+  }
+
+  /** After the terminal event and the late lines of a draining lease comes the `end` item. */
+  #closeStream(job: JobRecord): void {
+    const { local, clock } = this.#ports;
+    if (!isTerminal(job.status)) return;
+    const state = local.lease()?.state;
+    if (state !== "live" && state !== "draining") local.appendEnd(job.status, clock.nowMs());
+  }
+
+  #effects(before: JobRecord, after: JobRecord): void {
+    const { agents, queue, offer, later } = this.#ports;
+    if (after.status === "queued" && before.status !== "queued") {
+      later(offer(after));
+      later(queue.send({ type: "tick", jobId: after.id }, DISPATCH_DELAY_SECONDS));
+    }
+    if (isTerminal(after.status) && isLive(before.status) && before.task.agentId !== null) {
+      later(agents.cancel(before.task.agentId, leaseId(before.task.id, before.task.epoch)));
+    }
+  }
+
+  /** For a live job whose alarm may have been lost. */
+  async #lookAtLease(): Promise<void> {
+    const { local, clock, jobs, jobId } = this.#ports;
+    const expiresAtMs = local.lease()?.expiresAtMs ?? 0;
+    if (expiresAtMs <= clock.nowMs()) await this.#leaseTimer(clock.nowMs() - expiresAtMs);
+    await jobs.touchSeen(jobId, clock.nowMs());
+  }
+
+  async #leaseTimer(lateMs: number): Promise<void> {
+    const { local, clock, leaseMs } = this.#ports;
+    const lease = local.lease();
+    if (!lease || lease.state === "expired" || lease.state === "ended") return;
+    const nowMs = clock.nowMs();
+    const forgiven = lateMs > LATE_ALARM_MS && lease.state === "live";
+    const expiresAtMs = forgiven ? nowMs + leaseMs : lease.expiresAtMs;
+    if (expiresAtMs > nowMs) {
+      local.transaction(() => {
+        local.saveLease({ ...lease, expiresAtMs });
+        local.setTimer("lease", expiresAtMs);
+      });
+      return;
+    }
+    if (lease.state === "draining") {
+      await this.endLease(lease.epoch);
+      return;
+    }
+    const message = `the agent was not heard of for ${String(Math.round(leaseMs / 1000))} s`;
+    await this.#transition(
+      { type: "lose", epoch: lease.epoch, reason: "agent_lost", message, logTail: [] },
+      `expiry ${String(lease.epoch)} ${String(lease.expiresAtMs)}`,
+    );
+  }
+}
+
+/** What becomes of a live lease when its job is no longer live. */
+function leaseStateAfter(job: JobRecord): "expired" | "draining" | "ended" {
+  if (job.status === "queued" || job.status === "paused") return "expired";
+  return job.status === "cancelled" || job.status === "timed_out" ? "draining" : "ended";
+}
+
+function refused(refusal: Refusal, job: JobRecord): DomainError {
+  switch (refusal) {
+    case "terminal":
+      return new DomainError("not_cancellable", `the job has already ended: ${job.status}`);
+    case "stale_lease":
+      return new DomainError("stale_lease", "the task is leased to another attempt");
+    case "no_final_checkpoint":
+      return new DomainError("no_final_checkpoint", "the final checkpoint is not committed");
+    case "illegal":
+      return new DomainError("illegal_transition", `this cannot be done to a job that is ${job.status}`);
+  }
+}

@@ -1,0 +1,69 @@
+/** Reading and cancelling jobs. History, metrics and the stream are the object's. */
+import type { Principal } from "../domain/accounts";
+import type { CheckpointRecord } from "../domain/artifacts";
+import { notFound } from "../domain/errors";
+import type { JobRecord } from "../domain/job";
+import { isTerminal } from "../domain/job-state";
+import type {
+  CheckpointStore,
+  EventsPage,
+  JobDoors,
+  JobFilter,
+  JobStore,
+  MetricsAnswer,
+  MetricsQuery,
+  Page,
+  PageRequest,
+  StreamEventPage,
+  StreamRequest,
+} from "../domain/ports";
+import { DomainError } from "../domain/errors";
+
+export interface QueryPorts {
+  jobs: JobStore;
+  checkpoints: CheckpointStore;
+  doors: JobDoors;
+}
+
+export async function getJob(ports: QueryPorts, principal: Principal, id: string | null): Promise<JobRecord> {
+  const job = id === null ? null : await ports.jobs.get(principal.accountId, id);
+  if (!job) throw notFound("job");
+  return job;
+}
+
+export async function listJobs(
+  ports: QueryPorts,
+  principal: Principal,
+  filter: JobFilter,
+  page: PageRequest,
+): Promise<Page<JobRecord>> {
+  return ports.jobs.list(principal.accountId, filter, page);
+}
+
+export async function cancelJob(ports: QueryPorts, job: JobRecord): Promise<JobRecord> {
+  if (isTerminal(job.status)) {
+    throw new DomainError("not_cancellable", `the job has already ended: ${job.status}`);
+  }
+  // The version makes a second cancel of an ended job a refusal and a retry of this one a repeat.
+  return ports.doors.of(job.id).command({ type: "cancel" }, `cancel ${String(job.version)}`);
+}
+
+export async function jobEvents(ports: QueryPorts, job: JobRecord, page: EventsPage): Promise<StreamEventPage> {
+  return ports.doors.of(job.id).events(page);
+}
+
+export async function jobMetrics(ports: QueryPorts, job: JobRecord, query: MetricsQuery): Promise<MetricsAnswer> {
+  return ports.doors.of(job.id).metrics(query);
+}
+
+export async function jobStream(ports: QueryPorts, job: JobRecord, request: StreamRequest): Promise<Response> {
+  return ports.doors.of(job.id).stream(request);
+}
+
+export async function listCheckpoints(
+  ports: QueryPorts,
+  job: JobRecord,
+  page: PageRequest,
+): Promise<Page<CheckpointRecord>> {
+  return ports.checkpoints.list(job.id, page);
+}

@@ -1,0 +1,212 @@
+/** An agent asks for work: candidates by index, the job's object decides, and the answer has all that the agent needs. */
+import type { CheckpointInput, ClaimRequest, Lease } from "../../protocol";
+import type { AgentPrincipal, SlotOffer } from "../domain/agents";
+import type { CheckpointRecord } from "../domain/artifacts";
+import { DomainError } from "../domain/errors";
+import { slotFits, slotOffers } from "../domain/gpu";
+import { leaseId } from "../domain/ids";
+import type { JobRecord } from "../domain/job";
+import type {
+  AgentDirectory,
+  AgentStore,
+  CheckpointStore,
+  ClaimedTask,
+  DatasetStore,
+  FunctionStore,
+  JobDoors,
+  JobStore,
+  ManifestStore,
+  Settings,
+  UrlSigner,
+} from "../domain/ports";
+import { checkpointFiles } from "./model-download";
+
+/** So many queued tasks are looked at, and so few tried: agents that ask together seldom collide. */
+const CANDIDATES = 20;
+const TRIES = 4;
+
+/** Quotas of a job's log (design/authority.md) and bounds on user code (design/security.md). */
+const LOG_BYTES = 1024 ** 3;
+const LOG_BYTES_PER_SECOND = 256 * 1024;
+const USER_CODE = { timeout_seconds: 60, memory_bytes: 2 * 1024 ** 3, output_bytes: 1024 ** 2 };
+
+export interface LeasePorts {
+  agents: AgentStore;
+  directory: AgentDirectory;
+  jobs: JobStore;
+  doors: JobDoors;
+  datasets: DatasetStore;
+  functions: FunctionStore;
+  checkpoints: CheckpointStore;
+  manifests: ManifestStore;
+  urls: UrlSigner;
+  settings: Settings;
+  random: () => number;
+}
+
+export async function leaseTask(
+  ports: LeasePorts,
+  agent: AgentPrincipal,
+  request: ClaimRequest,
+  origin: string,
+): Promise<Lease | null> {
+  const record = await ports.agents.get(agent.agentId);
+  if (!record || record.revokedAtMs !== null) throw new DomainError("unauthenticated", "this agent was revoked");
+  const offers = slotOffers(record.info, request.free_slots);
+  let claimed = await tryClaim(ports, agent, request.claim_id, offers, request.task_id ?? null);
+  if (!claimed) {
+    await ports.directory.setIdle(agent, offers);
+    // A job that was created before the idle row was there has found no one: look once more.
+    claimed = await tryClaim(ports, agent, request.claim_id, offers, null);
+  }
+  if (!claimed && request.wait_ms > 0) {
+    const woken = await ports.directory.awaitWake(agent.agentId, request.wait_ms);
+    if (woken !== null) claimed = await tryClaim(ports, agent, request.claim_id, offers, woken);
+  }
+  if (!claimed) return null;
+  await ports.directory.setIdle(
+    agent,
+    offers.filter((offer) => offer.slot.id !== claimed.offer.slot.id),
+  );
+  return toLease(ports, claimed.task, claimed.offer, origin);
+}
+
+async function tryClaim(
+  ports: LeasePorts,
+  agent: AgentPrincipal,
+  claimId: string,
+  offers: SlotOffer[],
+  hint: string | null,
+): Promise<{ task: ClaimedTask; offer: SlotOffer } | null> {
+  const found = await ports.jobs.claimable(agent.accountId, offers, ports.settings.substituteGpus, CANDIDATES);
+  const others = found.filter((id) => id !== hint);
+  // The oldest few in a random order; the one that the agent was woken for comes first.
+  const few = others.slice(0, TRIES).sort(() => ports.random() - 0.5);
+  for (const jobId of hint === null ? few : [hint, ...few]) {
+    const job = await ports.jobs.load(jobId);
+    const offer = job && fittingOffer(ports, agent, job, offers);
+    if (!offer) continue;
+    const task = await claim(ports, agent, claimId, job, offer);
+    if (task) return { task, offer };
+  }
+  return null;
+}
+
+function fittingOffer(
+  ports: LeasePorts,
+  agent: AgentPrincipal,
+  job: JobRecord,
+  offers: SlotOffer[],
+): SlotOffer | undefined {
+  if (agent.accountId !== null && agent.accountId !== job.accountId) return undefined;
+  if (job.spec.provider !== null && job.spec.provider !== "local") return undefined;
+  const needs = { gpuType: job.spec.gpu.type, gpuCount: job.spec.gpu.count };
+  return offers.find((offer) => slotFits(offer, needs, ports.settings.substituteGpus));
+}
+
+/** null when another agent was quicker. */
+async function claim(
+  ports: LeasePorts,
+  agent: AgentPrincipal,
+  claimId: string,
+  job: JobRecord,
+  offer: SlotOffer,
+): Promise<ClaimedTask | null> {
+  const genuine = slotFits(offer, { gpuType: job.spec.gpu.type, gpuCount: job.spec.gpu.count }, false);
+  const substitutedBy = genuine ? null : (offer.gpuType ?? "CPU");
+  const command = {
+    type: "claim",
+    agentId: agent.agentId,
+    provider: "local",
+    gpu: job.spec.gpu,
+    substitutedBy,
+  } as const;
+  try {
+    return await ports.doors.of(job.id).claim(agent.agentId, claimId, command);
+  } catch (error) {
+    const lostRace =
+      error instanceof DomainError &&
+      ["illegal_transition", "not_cancellable", "stale_lease", "unavailable"].includes(error.code);
+    if (lostRace) return null;
+    throw error;
+  }
+}
+
+async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer, origin: string): Promise<Lease> {
+  const { job, expiresAtMs } = claimed;
+  const { settings } = ports;
+  const [dataset, functions, baseCheckpoint, resume] = await Promise.all([
+    datasetInput(ports, job, origin),
+    functionInputs(ports, job, origin),
+    baseCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
+    ports.checkpoints.newestResume(job.id).then((found) => checkpointInput(ports, found, origin)),
+  ]);
+  return {
+    lease_id: leaseId(job.task.id, job.task.epoch),
+    task_id: job.task.id,
+    kind: job.task.kind,
+    job_id: job.id,
+    epoch: job.task.epoch,
+    attempt: job.task.attempt,
+    slot_id: offer.slot.id,
+    expires_at_ms: expiresAtMs,
+    heartbeat_ms: settings.heartbeatMs,
+    lease_ms: settings.leaseMs,
+    spec: job.spec,
+    base_model: job.spec.base_model,
+    inputs: { dataset, functions, base_checkpoint: baseCheckpoint, resume },
+    limits: {
+      resume_interval_ms: settings.resumeIntervalMs,
+      log_bytes: LOG_BYTES,
+      log_bytes_per_second: LOG_BYTES_PER_SECOND,
+      user_code: USER_CODE,
+    },
+  };
+}
+
+async function datasetInput(ports: LeasePorts, job: JobRecord, origin: string): Promise<Lease["inputs"]["dataset"]> {
+  const dataset = await ports.datasets.get(job.accountId, job.datasetId);
+  if (!dataset) throw new DomainError("not_found", "the job's dataset is gone");
+  const { r2Key: key, sizeBytes, accountId, sha256, format, name } = dataset;
+  const url = await ports.urls.download({ key, sizeBytes, filename: "dataset.jsonl", accountId }, origin);
+  return { url, size: sizeBytes, sha256, format, name };
+}
+
+async function functionInputs(
+  ports: LeasePorts,
+  job: JobRecord,
+  origin: string,
+): Promise<Lease["inputs"]["functions"]> {
+  return Promise.all(
+    job.spec.functions.map(async ({ id, weight }) => {
+      const fn = await ports.functions.get(job.accountId, id);
+      if (!fn) throw new DomainError("not_found", "the job's reward function is gone");
+      const { r2Key: key, sizeBytes, accountId, sha256, format, name } = fn;
+      const url = await ports.urls.download({ key, sizeBytes, filename: `${id}.py`, accountId }, origin);
+      return { id, name, format, weight, url, size: sizeBytes, sha256 };
+    }),
+  );
+}
+
+async function baseCheckpointOf(ports: LeasePorts, job: JobRecord): Promise<CheckpointRecord | null> {
+  const base = job.spec.base_model;
+  if (base.kind !== "job") return null;
+  if (base.ordinal !== undefined) return ports.checkpoints.byOrdinal(base.job_id, base.ordinal);
+  const baseJob = await ports.jobs.get(job.accountId, base.job_id);
+  return baseJob?.finalCheckpointId ? ports.checkpoints.get(baseJob.id, baseJob.finalCheckpointId) : null;
+}
+
+async function checkpointInput(
+  ports: LeasePorts,
+  checkpoint: CheckpointRecord | null,
+  origin: string,
+): Promise<CheckpointInput | null> {
+  if (!checkpoint) return null;
+  const files = await checkpointFiles(ports, checkpoint, origin);
+  return {
+    checkpoint_id: checkpoint.id,
+    step: checkpoint.step,
+    epoch: checkpoint.epoch,
+    files: files.map(({ sizeBytes, ...file }) => ({ ...file, size: sizeBytes })),
+  };
+}

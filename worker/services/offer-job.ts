@@ -1,0 +1,21 @@
+/** The direct wake: tells one idle agent that fits that there is work. A hint; the claim decides. */
+import type { JobRecord } from "../domain/job";
+import type { AgentDirectory, AgentStore } from "../domain/ports";
+
+/** How many idle agents are tried before the message and the sweep are left to do it. */
+const MAX_WAKES = 5;
+
+export type OfferJob = (job: JobRecord) => Promise<void>;
+
+export async function offerJob(
+  ports: { agents: AgentStore; directory: AgentDirectory; substituteGpus: boolean },
+  job: JobRecord,
+): Promise<void> {
+  if (job.spec.provider !== null && job.spec.provider !== "local") return;
+  const needs = { gpuType: job.spec.gpu.type, gpuCount: job.spec.gpu.count };
+  const idle = await ports.agents.findIdle(job.accountId, needs, ports.substituteGpus, MAX_WAKES);
+  for (const agentId of idle) {
+    if (await ports.directory.wake(agentId, job.task.id)) return;
+    await ports.agents.clearIdle(agentId);
+  }
+}

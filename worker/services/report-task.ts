@@ -1,0 +1,113 @@
+/**
+ * Reports of an agent, taken in the job's object and never in D1 (but for a start, a revival and a rare `seen_at`).
+ * The object's lease row is the fence: a stale epoch or another agent changes nothing.
+ */
+import type { Directive, ReportRequest, ReportResponse } from "../../protocol";
+import { DomainError } from "../domain/errors";
+import { isTerminal } from "../domain/job-state";
+import type { Clock, JobLocal, JobStore, Later, LocalLease, TokenSigner } from "../domain/ports";
+import type { JobDoor } from "./job-door";
+
+/** D1 learns of a live job this often, so that a sweep finds those whose alarm was lost. */
+const SEEN_EVERY_MS = 5 * 60_000;
+/** Gather this long before the next report: short while someone listens. */
+const FLUSH_MS_LISTENED = 100;
+const FLUSH_MS_ALONE = 1_000;
+
+export interface ReportPorts {
+  jobId: string;
+  local: JobLocal;
+  door: JobDoor;
+  jobs: JobStore;
+  clock: Clock;
+  later: Later;
+  leaseMs: number;
+}
+
+export class TaskReports {
+  readonly #ports: ReportPorts;
+  #seenAtMs = 0;
+
+  constructor(ports: ReportPorts) {
+    this.#ports = ports;
+  }
+
+  /** The lease that `agentId` holds under `epoch`, in a state that still takes writes. Throws `stale_lease`. */
+  fence(agentId: string, epoch: number): LocalLease {
+    const lease = this.#ports.local.lease();
+    if (lease?.epoch !== epoch || lease.agentId !== agentId || lease.state === "ended") {
+      throw new DomainError("stale_lease", "this lease is no longer yours; end the task and change nothing");
+    }
+    return lease;
+  }
+
+  async report(agentId: string, epoch: number, request: ReportRequest): Promise<ReportResponse> {
+    const lease = await this.#live(this.fence(agentId, epoch));
+    if (request.lane === "heartbeat") return this.#heartbeat(lease);
+    if (request.lane === "data") await this.#startIfSaid(lease, request);
+    const answer = this.#answer(this.fence(agentId, epoch));
+    const outcome = this.#ports.local.applyReport(lease, request, answer);
+    if (outcome.type === "gap") {
+      throw new DomainError("seq_gap", `expected seq ${String(outcome.expected)} of lane ${request.lane}`, {
+        facts: { expected: outcome.expected },
+      });
+    }
+    return outcome.type === "repeat" ? { ...outcome.answer, expires_at_ms: answer.expires_at_ms } : answer;
+  }
+
+  /** An expired lease that nobody has claimed since goes on, under the same epoch. */
+  async #live(lease: LocalLease): Promise<LocalLease> {
+    if (lease.state !== "expired") return lease;
+    const { door, local } = this.#ports;
+    const job = await door.settled();
+    if (isTerminal(job.status)) return lease;
+    await door.transition(
+      { type: "revive", epoch: lease.epoch, agentId: lease.agentId },
+      `revive ${String(lease.epoch)} ${String(lease.expiresAtMs)}`,
+    );
+    return local.lease() ?? lease;
+  }
+
+  #heartbeat(lease: LocalLease): ReportResponse {
+    const { clock, local, leaseMs, jobs, later, jobId } = this.#ports;
+    const nowMs = clock.nowMs();
+    // A draining lease is not extended: it ends with its release or by the clock.
+    const beating = lease.state === "live" ? { ...lease, expiresAtMs: nowMs + leaseMs } : lease;
+    if (lease.state === "live") local.saveLease(beating);
+    if (nowMs - this.#seenAtMs > SEEN_EVERY_MS) {
+      this.#seenAtMs = nowMs;
+      later(jobs.touchSeen(jobId, nowMs));
+    }
+    return this.#answer(beating);
+  }
+
+  /** The trainer's first word moves the job to running before anything that it reports. */
+  async #startIfSaid(lease: LocalLease, request: Extract<ReportRequest, { lane: "data" }>): Promise<void> {
+    const started = request.items.find((item) => item.type === "started");
+    if (!started || lease.state !== "live") return;
+    const job = await this.#ports.door.settled();
+    if (job.status !== "provisioning") return;
+    const command = { type: "start", epoch: lease.epoch, resumedFromStep: started.resumed_from_step } as const;
+    await this.#ports.door.transition(command, `start ${String(lease.epoch)}`);
+  }
+
+  #answer(lease: LocalLease): ReportResponse {
+    const directive: Directive = lease.state === "live" ? "continue" : "cancel";
+    return {
+      directive,
+      expires_at_ms: lease.expiresAtMs,
+      flush_ms: this.#ports.local.hasListeners() ? FLUSH_MS_LISTENED : FLUSH_MS_ALONE,
+    };
+  }
+}
+
+/** A heartbeat renews the agent's token when less than half of its life is left. */
+export async function renewedToken(
+  ports: { tokens: TokenSigner; clock: Clock },
+  agent: { agentId: string; accountId: string | null; expiresAtMs: number },
+): Promise<{ agent_token?: string; token_expires_at_ms?: number }> {
+  const HALF_LIFE_MS = 30 * 60_000;
+  if (agent.expiresAtMs - ports.clock.nowMs() > HALF_LIFE_MS) return {};
+  const { token, expiresAtMs } = await ports.tokens.sign(agent);
+  return { agent_token: token, token_expires_at_ms: expiresAtMs };
+}

@@ -1,0 +1,161 @@
+/**
+ * The use-cases, as the edges see them. Each is a function of its own file, bound to its ports in `container.ts`. All take
+ * a principal and touch only what is its account's; what is another's does not exist.
+ */
+import type {
+  ArtifactRole,
+  BeginCheckpointRequest,
+  BeginCheckpointResponse,
+  ClaimRequest,
+  CommitCheckpointRequest,
+  CommitCheckpointResponse,
+  FinishRequest,
+  FunctionFormat,
+  Lease,
+  RegisterRequest,
+  RegisterResponse,
+  ReleaseRequest,
+  ReportRequest,
+  ReportResponse,
+} from "../../protocol";
+import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord, Scope } from "../domain/accounts";
+import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord } from "../domain/agents";
+import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/artifacts";
+import type { JobRecord } from "../domain/job";
+import type { JobStatus } from "../domain/job-state";
+import type {
+  EventsPage,
+  FirstRead,
+  FirstReadResult,
+  JobFilter,
+  MetricsAnswer,
+  MetricsQuery,
+  Page,
+  PageRequest,
+  StreamEventPage,
+  StreamRequest,
+} from "../domain/ports";
+
+/** What a dialect's `map.toSpec` makes of a request: typed, not yet checked against the domain's rules. */
+export interface JobRequest {
+  method: string;
+  baseModel: string;
+  /** Bare ids; a client's id that has not the dialect's form is passed as null, which is not found. */
+  datasetId: string | null;
+  functions: { id: string | null; weight: number }[];
+  hyperparameters: Record<string, unknown>;
+  outputName: string;
+  gpu?: { type: string; count: number };
+  provider?: string;
+  maxCostUsd?: number;
+  maxDurationSeconds?: number;
+}
+
+export interface Idempotency {
+  key: string;
+  /** SHA-256 of the request's body: the same key with another body is refused. */
+  requestSha256: string;
+  route: string;
+}
+
+export type { EventsPage, MetricsAnswer, MetricsQuery, StreamEventPage, StreamRequest } from "../domain/ports";
+
+export interface ModelDownload {
+  checkpoint: CheckpointRecord;
+  /** Signed, absolute, good for an hour, with Range. */
+  archiveUrl: string;
+  /** The same files one by one. */
+  files: { path: string; sizeBytes: number; url: string }[];
+  expiresAtMs: number;
+}
+
+export interface CheckpointDetail {
+  checkpoint: CheckpointRecord;
+  files: { role: ArtifactRole; path: string; sizeBytes: number; sha256: string; url: string }[];
+}
+
+export interface NewKey {
+  record: ApiKeyRecord;
+  /** Shown this once. */
+  key: string;
+}
+
+export interface Services {
+  /** Throws `unauthenticated`. A key without `scope` is `forbidden`. */
+  authenticate(key: string, scope: Scope, read: FirstRead): Promise<{ principal: Principal; first: FirstReadResult }>;
+
+  createAccount(name: string): Promise<{ account: AccountRecord; project: ProjectRecord; key: NewKey }>;
+  listAccounts(page: PageRequest): Promise<Page<AccountRecord>>;
+  createProject(principal: Principal, name: string): Promise<ProjectRecord>;
+  listProjects(principal: Principal, page: PageRequest): Promise<Page<ProjectRecord>>;
+  /** `prefix` is the dialect's: `vk_` or `sk-`. Scopes are never wider than the caller's. */
+  createKey(principal: Principal, name: string, prefix: "vk_" | "sk-", scopes?: Scope[]): Promise<NewKey>;
+  listKeys(principal: Principal, page: PageRequest): Promise<Page<ApiKeyRecord>>;
+  revokeKey(principal: Principal, id: string | null): Promise<void>;
+
+  /** Streams the file to R2 and profiles it on the way: 400 with the first bad line, and then nothing is kept. */
+  uploadDataset(
+    principal: Principal,
+    upload: { name: string; chunks: AsyncIterable<Uint8Array>; maxBytes: number },
+  ): Promise<DatasetRecord>;
+  getDataset(principal: Principal, id: string | null): Promise<DatasetRecord>;
+  listDatasets(principal: Principal, page: PageRequest): Promise<Page<DatasetRecord>>;
+
+  createFunction(
+    principal: Principal,
+    fn: { name: string; format: FunctionFormat; source: Uint8Array },
+  ): Promise<FunctionRecord>;
+  getFunction(principal: Principal, id: string | null): Promise<FunctionRecord>;
+  listFunctions(principal: Principal, page: PageRequest): Promise<Page<FunctionRecord>>;
+
+  submitJob(principal: Principal, request: JobRequest, idempotency: Idempotency | null): Promise<JobRecord>;
+  getJob(principal: Principal, id: string | null): Promise<JobRecord>;
+  listJobs(principal: Principal, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;
+  /** Throws `not_cancellable` for a job that has ended. */
+  cancelJob(job: JobRecord): Promise<JobRecord>;
+  jobEvents(job: JobRecord, page: EventsPage): Promise<StreamEventPage>;
+  jobMetrics(job: JobRecord, query: MetricsQuery): Promise<MetricsAnswer>;
+  /** An SSE response, or 204 when there is nothing after `lastEventId`. Throws `rate_limited` at 500 live subscribers. */
+  jobStream(job: JobRecord, request: StreamRequest): Promise<Response>;
+  /** Throws `invalid_request` unless the job is completed. */
+  modelDownload(job: JobRecord, origin: string): Promise<ModelDownload>;
+  listCheckpoints(job: JobRecord, page: PageRequest): Promise<Page<CheckpointRecord>>;
+  getCheckpoint(job: JobRecord, id: string | null, origin: string): Promise<CheckpointDetail>;
+
+  /** `accountId` null makes a platform token (admin only). */
+  createBootstrapToken(
+    accountId: string | null,
+    options: { ttlSeconds: number; reusable: boolean },
+  ): Promise<{ record: BootstrapTokenRecord; token: string }>;
+  listAgents(principal: Principal, page: PageRequest): Promise<Page<AgentRecord>>;
+  revokeAgent(principal: Principal, id: string | null): Promise<void>;
+
+  /** GET on a signed URL; answers Range with 206 and 416. */
+  download(token: string, range: string | null): Promise<Response>;
+
+  registerAgent(bootstrapToken: string, request: RegisterRequest): Promise<RegisterResponse>;
+  authenticateAgent(token: string): Promise<AgentPrincipal>;
+  connectAgent(agent: AgentPrincipal, request: Request): Promise<Response>;
+  /** null: nothing to do now. */
+  leaseTask(agent: AgentPrincipal, request: ClaimRequest, origin: string): Promise<Lease | null>;
+  reportTask(agent: AgentPrincipal, leaseId: string, request: ReportRequest): Promise<ReportResponse>;
+  beginCheckpoint(
+    agent: AgentPrincipal,
+    leaseId: string,
+    request: BeginCheckpointRequest,
+    origin: string,
+  ): Promise<BeginCheckpointResponse>;
+  putPart(token: string, body: ReadableStream, md5Base64: string): Promise<{ etag: string }>;
+  commitCheckpoint(
+    agent: AgentPrincipal,
+    leaseId: string,
+    request: CommitCheckpointRequest,
+  ): Promise<CommitCheckpointResponse>;
+  finishTask(agent: AgentPrincipal, leaseId: string, request: FinishRequest): Promise<{ status: JobStatus }>;
+  releaseTask(agent: AgentPrincipal, leaseId: string, request: ReleaseRequest): Promise<{ status: JobStatus }>;
+
+  /** A queue message or a sweep has named this job: heal what a crash left and offer it to an idle agent. */
+  tickJob(jobId: string): Promise<void>;
+  /** Each minute: names what was left behind, by the hundred, to the queue. */
+  sweep(): Promise<void>;
+}

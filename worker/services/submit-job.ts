@@ -1,0 +1,183 @@
+/**
+ * Creates a job: everything that can be known to be wrong is refused here, before any host is used. D1 is written first
+ * (it needs the idempotency key), then the object is ticked; both the message and the sweep would do the same later.
+ */
+import { jobSpec, method as methodSchema, type BaseModelRef, type JobSpec, type Method } from "../../protocol";
+import type { Principal } from "../domain/accounts";
+import type { DatasetRecord, FunctionRecord } from "../domain/artifacts";
+import { parseBaseModel } from "../domain/base-model";
+import { formatFits } from "../domain/dataset-scan";
+import { DomainError, invalid } from "../domain/errors";
+import { parseGpu } from "../domain/gpu";
+import { normaliseHyperparameters } from "../domain/hyperparameters";
+import type { JobRecord } from "../domain/job";
+import type {
+  CheckpointStore,
+  Clock,
+  DatasetStore,
+  DispatchQueue,
+  FunctionStore,
+  Ids,
+  JobDoors,
+  JobStore,
+  Later,
+  Settings,
+} from "../domain/ports";
+import { checkProvider } from "../domain/provider";
+import type { Idempotency, JobRequest } from "./services";
+import { transitionId } from "./transition-id";
+
+const DISPATCH_DELAY_SECONDS = 3;
+const MAX_OUTPUT_NAME_CHARS = 200;
+
+export interface SubmitPorts {
+  jobs: JobStore;
+  datasets: DatasetStore;
+  functions: FunctionStore;
+  checkpoints: CheckpointStore;
+  doors: JobDoors;
+  queue: DispatchQueue;
+  ids: Ids;
+  clock: Clock;
+  later: Later;
+  settings: Settings;
+}
+
+export async function submitJob(
+  ports: SubmitPorts,
+  principal: Principal,
+  request: JobRequest,
+  idempotency: Idempotency | null,
+): Promise<JobRecord> {
+  const earlier = idempotency ? await earlierAnswer(ports, principal, idempotency) : null;
+  if (earlier) return earlier;
+  const spec = await toSpec(ports, principal, request);
+  const nowMs = ports.clock.nowMs();
+  const id = ports.ids.next();
+  const job: JobRecord = {
+    id,
+    accountId: principal.accountId,
+    projectId: principal.projectId,
+    method: spec.method,
+    status: "queued",
+    reason: null,
+    reasonMessage: null,
+    logTail: [],
+    baseModel: request.baseModel,
+    datasetId: spec.dataset_id,
+    outputName: spec.output_name,
+    spec,
+    provider: null,
+    gpu: null,
+    version: 0,
+    lastTid: null,
+    lostInARow: 0,
+    finalCheckpointId: null,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    startedAtMs: null,
+    completedAtMs: null,
+    task: { id, kind: "train", epoch: 0, attempt: 0, agentId: null },
+  };
+  const row = idempotency && {
+    accountId: principal.accountId,
+    ...idempotency,
+    resourceId: id,
+    createdAtMs: nowMs,
+  };
+  const tid = await transitionId(id, "create", idempotency?.key ?? id);
+  await ports.jobs.create(job, { type: "created", atMs: nowMs, metadata: {} }, tid, row);
+  ports.later(ports.doors.of(id).tick());
+  ports.later(ports.queue.send({ type: "tick", jobId: id }, DISPATCH_DELAY_SECONDS));
+  return job;
+}
+
+async function earlierAnswer(
+  ports: SubmitPorts,
+  principal: Principal,
+  idempotency: Idempotency,
+): Promise<JobRecord | null> {
+  const earlier = await ports.jobs.findIdempotent(principal.accountId, idempotency.route, idempotency.key);
+  if (!earlier) return null;
+  if (earlier.requestSha256 !== idempotency.requestSha256) {
+    throw new DomainError("idempotency_mismatch", "this Idempotency-Key was used with another request body");
+  }
+  return ports.jobs.get(principal.accountId, earlier.resourceId);
+}
+
+async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequest): Promise<JobSpec> {
+  const method = parseMethod(request.method);
+  if (request.outputName.trim() === "" || request.outputName.length > MAX_OUTPUT_NAME_CHARS) {
+    throw invalid("output_name", `must have 1 to ${String(MAX_OUTPUT_NAME_CHARS)} characters`);
+  }
+  const wanted = request.gpu ?? ports.settings.defaultGpu;
+  const gpu = parseGpu(wanted.type, wanted.count);
+  const provider = checkProvider(request.provider ?? null);
+  const hyperparameters = normaliseHyperparameters(method, request.hyperparameters, { gpuCount: gpu.count });
+  const base = parseBaseModel(request.baseModel, { allowPaths: ports.settings.allowLocalPaths });
+  checkFunctionCount(method, request.functions.length);
+  const [dataset, functions] = await Promise.all([
+    ownDataset(ports, principal, request.datasetId),
+    Promise.all(request.functions.map((fn) => ownFunction(ports, principal, fn.id))),
+    checkBaseJob(ports, principal, base),
+  ]);
+  const misfit = formatFits(method, dataset.format);
+  if (misfit !== null) throw new DomainError("dataset_format_incompatible", misfit, { field: "dataset_id" });
+  return jobSpec.parse({
+    version: 1,
+    method,
+    base_model: base,
+    dataset_id: dataset.id,
+    output_name: request.outputName,
+    gpu,
+    provider,
+    ...(request.maxCostUsd === undefined ? {} : { max_cost_usd: request.maxCostUsd }),
+    ...(request.maxDurationSeconds === undefined ? {} : { max_duration_seconds: request.maxDurationSeconds }),
+    hyperparameters,
+    functions: functions.map((fn, index) => ({ id: fn.id, weight: request.functions[index]?.weight ?? 1 })),
+  });
+}
+
+function parseMethod(text: string): Method {
+  const parsed = methodSchema.safeParse(text);
+  if (!parsed.success) {
+    throw invalid("method", `unknown method '${text}'; known: ${methodSchema.options.join(", ")}`);
+  }
+  return parsed.data;
+}
+
+function checkFunctionCount(method: Method, count: number): void {
+  if (method === "grpo" && count === 0) {
+    throw invalid("reward_function_id", "grpo needs a reward function: upload one and name it here");
+  }
+  if (method !== "grpo" && count > 0) {
+    throw invalid("reward_function_id", `must be omitted: ${method} takes no reward function`);
+  }
+}
+
+async function ownDataset(ports: SubmitPorts, principal: Principal, id: string | null): Promise<DatasetRecord> {
+  const dataset = id === null ? null : await ports.datasets.get(principal.accountId, id);
+  if (!dataset) throw new DomainError("not_found", "dataset not found", { field: "dataset_id" });
+  return dataset;
+}
+
+async function ownFunction(ports: SubmitPorts, principal: Principal, id: string | null): Promise<FunctionRecord> {
+  const fn = id === null ? null : await ports.functions.get(principal.accountId, id);
+  if (!fn) throw new DomainError("not_found", "reward function not found", { field: "reward_function_id" });
+  return fn;
+}
+
+/** `job_<id>[@ordinal]` must name a job of the account that has such a checkpoint. */
+async function checkBaseJob(ports: SubmitPorts, principal: Principal, base: BaseModelRef): Promise<void> {
+  if (base.kind !== "job") return;
+  const job = await ports.jobs.get(principal.accountId, base.job_id);
+  if (!job) throw new DomainError("not_found", "the base model's job was not found", { field: "base_model" });
+  const found =
+    base.ordinal === undefined
+      ? job.finalCheckpointId !== null
+      : (await ports.checkpoints.byOrdinal(job.id, base.ordinal)) !== null;
+  if (!found) {
+    const which = base.ordinal === undefined ? "final checkpoint" : `checkpoint ${String(base.ordinal)}`;
+    throw invalid("base_model", `the job has no ${which}; it is ${job.status}`);
+  }
+}

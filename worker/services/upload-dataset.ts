@@ -1,0 +1,77 @@
+/** Streams a dataset to R2 as it came and profiles it on the way; a bad line or a broken upload leaves nothing. */
+import type { Principal } from "../domain/accounts";
+import type { DatasetRecord } from "../domain/artifacts";
+import { DatasetScanner } from "../domain/dataset-scan";
+import { DomainError, invalid, notFound } from "../domain/errors";
+import type { BlobStore, Clock, DatasetStore, Ids, Page, PageRequest } from "../domain/ports";
+
+export interface DatasetPorts {
+  datasets: DatasetStore;
+  blobs: BlobStore;
+  ids: Ids;
+  clock: Clock;
+}
+
+const MAX_NAME_CHARS = 200;
+
+export async function uploadDataset(
+  ports: DatasetPorts,
+  principal: Principal,
+  upload: { name: string; chunks: AsyncIterable<Uint8Array>; maxBytes: number },
+): Promise<DatasetRecord> {
+  if (upload.name.trim() === "" || upload.name.length > MAX_NAME_CHARS) {
+    throw invalid("name", `must have 1 to ${String(MAX_NAME_CHARS)} characters`);
+  }
+  const id = ports.ids.next();
+  const r2Key = `datasets/${principal.accountId}/${id}`;
+  const scanner = new DatasetScanner();
+  const stored = await ports.blobs.putStream(r2Key, scanned(upload.chunks, scanner, upload.maxBytes));
+  const dataset: DatasetRecord = {
+    id,
+    accountId: principal.accountId,
+    projectId: principal.projectId,
+    name: upload.name,
+    sourceType: "upload",
+    ...scanner.end(),
+    sizeBytes: stored.sizeBytes,
+    sha256: stored.sha256,
+    r2Key,
+    createdAtMs: ports.clock.nowMs(),
+  };
+  await ports.datasets.create(dataset);
+  return dataset;
+}
+
+/** The chunks as they are, after the scanner has seen them; what the scanner throws ends the upload before it counts. */
+async function* scanned(
+  chunks: AsyncIterable<Uint8Array>,
+  scanner: DatasetScanner,
+  maxBytes: number,
+): AsyncIterable<Uint8Array> {
+  let sizeBytes = 0;
+  for await (const chunk of chunks) {
+    sizeBytes += chunk.byteLength;
+    if (sizeBytes > maxBytes) {
+      throw new DomainError("payload_too_large", `the file is larger than ${String(maxBytes)} bytes`, {
+        field: "file",
+      });
+    }
+    scanner.push(chunk);
+    yield chunk;
+  }
+  scanner.end();
+}
+
+export async function getDataset(ports: DatasetPorts, principal: Principal, id: string | null): Promise<DatasetRecord> {
+  const dataset = id === null ? null : await ports.datasets.get(principal.accountId, id);
+  if (!dataset) throw notFound("dataset");
+  return dataset;
+}
+
+export async function listDatasets(
+  ports: DatasetPorts,
+  principal: Principal,
+  page: PageRequest,
+): Promise<Page<DatasetRecord>> {
+  return ports.datasets.list(principal.accountId, page);
+}

@@ -1,0 +1,141 @@
+/** Datasets, functions and checkpoints in D1; their bytes are in R2. */
+import { and, asc, desc, eq, inArray, isNotNull, lt } from "drizzle-orm";
+import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/artifacts";
+import { shardOf } from "../domain/ids";
+import type { CheckpointStore, DatasetStore, FunctionStore, Page, PageRequest } from "../domain/ports";
+import type { Database, Databases } from "./database";
+import { pageLimit, toPage } from "./paging";
+import { checkpoints, datasets, functions } from "./schema";
+
+export class D1DatasetStore implements DatasetStore {
+  readonly #databases: Databases;
+
+  constructor(databases: Databases) {
+    this.#databases = databases;
+  }
+
+  async create(dataset: DatasetRecord): Promise<void> {
+    await this.#databases(shardOf(dataset.id)).insert(datasets).values(dataset);
+  }
+
+  async get(accountId: string, id: string): Promise<DatasetRecord | null> {
+    const where = and(eq(datasets.accountId, accountId), eq(datasets.id, id));
+    return (await this.#databases(shardOf(accountId)).select().from(datasets).where(where).get()) ?? null;
+  }
+
+  async list(accountId: string, page: PageRequest): Promise<Page<DatasetRecord>> {
+    const rows = await this.#databases(shardOf(accountId))
+      .select()
+      .from(datasets)
+      .where(and(eq(datasets.accountId, accountId), page.after ? lt(datasets.id, page.after) : undefined))
+      .orderBy(desc(datasets.id))
+      .limit(pageLimit(page));
+    return toPage(rows, page);
+  }
+}
+
+export class D1FunctionStore implements FunctionStore {
+  readonly #databases: Databases;
+
+  constructor(databases: Databases) {
+    this.#databases = databases;
+  }
+
+  async create(fn: FunctionRecord): Promise<void> {
+    await this.#databases(shardOf(fn.id)).insert(functions).values(fn);
+  }
+
+  async get(accountId: string, id: string): Promise<FunctionRecord | null> {
+    const where = and(eq(functions.accountId, accountId), eq(functions.id, id));
+    return (await this.#databases(shardOf(accountId)).select().from(functions).where(where).get()) ?? null;
+  }
+
+  async list(accountId: string, page: PageRequest): Promise<Page<FunctionRecord>> {
+    const rows = await this.#databases(shardOf(accountId))
+      .select()
+      .from(functions)
+      .where(and(eq(functions.accountId, accountId), page.after ? lt(functions.id, page.after) : undefined))
+      .orderBy(desc(functions.id))
+      .limit(pageLimit(page));
+    return toPage(rows, page);
+  }
+}
+
+/** Written only inside a transition's batch (job-store.ts); here they are read and retired. */
+export class D1CheckpointStore implements CheckpointStore {
+  readonly #databases: Databases;
+
+  constructor(databases: Databases) {
+    this.#databases = databases;
+  }
+
+  #db(jobId: string): Database {
+    return this.#databases(shardOf(jobId));
+  }
+
+  async list(jobId: string, page: PageRequest): Promise<Page<CheckpointRecord>> {
+    const rows = await this.#db(jobId)
+      .select()
+      .from(checkpoints)
+      .where(
+        and(
+          eq(checkpoints.jobId, jobId),
+          eq(checkpoints.state, "committed"),
+          page.after ? lt(checkpoints.id, page.after) : undefined,
+        ),
+      )
+      .orderBy(desc(checkpoints.id))
+      .limit(pageLimit(page));
+    return toPage(rows, page);
+  }
+
+  async get(jobId: string, id: string): Promise<CheckpointRecord | null> {
+    const where = and(eq(checkpoints.jobId, jobId), eq(checkpoints.id, id));
+    return (await this.#db(jobId).select().from(checkpoints).where(where).get()) ?? null;
+  }
+
+  async byOrdinal(jobId: string, ordinal: number): Promise<CheckpointRecord | null> {
+    const where = and(
+      eq(checkpoints.jobId, jobId),
+      eq(checkpoints.ordinal, ordinal),
+      eq(checkpoints.state, "committed"),
+    );
+    return (await this.#db(jobId).select().from(checkpoints).where(where).get()) ?? null;
+  }
+
+  async newestResume(jobId: string): Promise<CheckpointRecord | null> {
+    const [newest] = await this.#resumes(jobId, 1);
+    return newest ?? null;
+  }
+
+  async resumesBeyond(jobId: string, keep: number): Promise<CheckpointRecord[]> {
+    return (await this.#resumes(jobId, keep + 100)).slice(keep);
+  }
+
+  #resumes(jobId: string, limit: number): Promise<CheckpointRecord[]> {
+    return this.#db(jobId)
+      .select()
+      .from(checkpoints)
+      .where(and(eq(checkpoints.jobId, jobId), eq(checkpoints.kind, "resume"), eq(checkpoints.state, "committed")))
+      .orderBy(desc(checkpoints.step), desc(checkpoints.id))
+      .limit(limit)
+      .all();
+  }
+
+  async withOrdinals(jobId: string): Promise<CheckpointRecord[]> {
+    return this.#db(jobId)
+      .select()
+      .from(checkpoints)
+      .where(and(eq(checkpoints.jobId, jobId), isNotNull(checkpoints.ordinal)))
+      .orderBy(asc(checkpoints.ordinal));
+  }
+
+  async markDeleted(ids: string[]): Promise<void> {
+    const first = ids[0];
+    if (first === undefined) return;
+    await this.#databases(shardOf(first))
+      .update(checkpoints)
+      .set({ state: "deleted" })
+      .where(inArray(checkpoints.id, ids));
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Jobs, their tasks and their history. `apply` is the only writer of a status: a guarded update, and in the same batch
+ * everything that hangs on it, each row guarded by the transition's id (design/authority.md).
+ */
+import { and, asc, desc, eq, gt, inArray, lt, type SQL, sql } from "drizzle-orm";
+import type { SlotOffer } from "../domain/agents";
+import { DomainError } from "../domain/errors";
+import { FIRST_SHARD, shardOf } from "../domain/ids";
+import type { JobEvent, JobRecord } from "../domain/job";
+import { isTerminal } from "../domain/job-state";
+import type { IdempotencyRecord, JobFilter, JobStore, Page, PageRequest, TransitionWrite } from "../domain/ports";
+import type { Database, Databases } from "./database";
+import { joinedJob, taskState, toJob, toRows } from "./job-rows";
+import { pageLimit, toPage } from "./paging";
+import { idempotencyKeys, jobEvents, jobs, tasks } from "./schema";
+
+export class D1JobStore implements JobStore {
+  readonly #databases: Databases;
+
+  constructor(databases: Databases) {
+    this.#databases = databases;
+  }
+
+  #db(id: string): Database {
+    return this.#databases(shardOf(id));
+  }
+
+  async create(job: JobRecord, event: JobEvent, tid: string, idempotency: IdempotencyRecord | null): Promise<void> {
+    const db = this.#db(job.id);
+    const rows = toRows(job);
+    const created = db.insert(jobEvents).values({ jobId: job.id, version: 0, seq: 0, tid, ...event });
+    const inserts = [db.insert(jobs).values(rows.job), db.insert(tasks).values(rows.task), created] as const;
+    if (!idempotency) {
+      await db.batch([...inserts]);
+      return;
+    }
+    try {
+      await db.batch([db.insert(idempotencyKeys).values(idempotency), ...inserts]);
+    } catch (error) {
+      const taken = await this.findIdempotent(idempotency.accountId, idempotency.route, idempotency.key);
+      if (!taken) throw error;
+      throw new DomainError("conflict", "this Idempotency-Key is in use by another request");
+    }
+  }
+
+  async findIdempotent(accountId: string, route: string, key: string): Promise<IdempotencyRecord | null> {
+    const where = and(
+      eq(idempotencyKeys.accountId, accountId),
+      eq(idempotencyKeys.route, route),
+      eq(idempotencyKeys.key, key),
+    );
+    return (await this.#db(accountId).select().from(idempotencyKeys).where(where).get()) ?? null;
+  }
+
+  async get(accountId: string, id: string): Promise<JobRecord | null> {
+    const job = await this.load(id);
+    return job?.accountId === accountId ? job : null;
+  }
+
+  async load(id: string): Promise<JobRecord | null> {
+    const row = await this.#selectJob(id).get();
+    return row ? toJob(row) : null;
+  }
+
+  #selectJob(id: string) {
+    return this.#db(id).select(joinedJob).from(jobs).innerJoin(tasks, eq(tasks.id, jobs.id)).where(eq(jobs.id, id));
+  }
+
+  async list(accountId: string, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>> {
+    const conditions: (SQL | undefined)[] = [
+      eq(jobs.accountId, accountId),
+      filter.statuses ? inArray(jobs.status, filter.statuses) : undefined,
+      filter.method ? sql`${jobs.method} = ${filter.method}` : undefined,
+      filter.projectId ? eq(jobs.projectId, filter.projectId) : undefined,
+      page.after ? lt(jobs.id, page.after) : undefined,
+    ];
+    const rows = await this.#db(accountId)
+      .select(joinedJob)
+      .from(jobs)
+      .innerJoin(tasks, eq(tasks.id, jobs.id))
+      .where(and(...conditions))
+      .orderBy(desc(jobs.id))
+      .limit(pageLimit(page));
+    return toPage(rows.map(toJob), page);
+  }
+
+  async apply(job: JobRecord, write: TransitionWrite): Promise<JobRecord> {
+    const db = this.#db(job.id);
+    const { decision, tid, nowMs } = write;
+    const update = db
+      .update(jobs)
+      .set({ ...changedColumns(job, write), version: job.version + 1, lastTid: tid, updatedAtMs: nowMs })
+      .where(and(eq(jobs.id, job.id), eq(jobs.version, job.version), eq(jobs.status, job.status)));
+    const task = db
+      .update(tasks)
+      .set({ state: taskState(decision.status), ...decision.task })
+      .where(and(eq(tasks.id, job.task.id), sql`EXISTS ${wrote(job.id, tid)}`));
+    const events = decision.events.map((event, seq) =>
+      db.run(sql`INSERT INTO job_events (job_id, version, seq, tid, type, metadata, at_ms)
+        SELECT id, version, ${seq}, ${tid}, ${event.type}, ${JSON.stringify(event.metadata)}, ${nowMs}
+        FROM jobs WHERE id = ${job.id} AND last_tid = ${tid}`),
+    );
+    const checkpoint = write.checkpoint ? [insertCheckpoint(db, write)] : [];
+    const results = await db.batch([update, task, ...events, ...checkpoint, this.#selectJob(job.id)]);
+    const rows = results.at(-1) as Parameters<typeof toJob>[0][];
+    if (!rows[0]) throw new DomainError("not_found", "job not found");
+    return toJob(rows[0]);
+  }
+
+  async committed(jobId: string, tid: string): Promise<boolean> {
+    const where = and(eq(jobEvents.tid, tid), eq(jobEvents.seq, 0));
+    return (await this.#db(jobId).select({ tid: jobEvents.tid }).from(jobEvents).where(where).get()) !== undefined;
+  }
+
+  async eventsSince(jobId: string, version: number): Promise<JobEvent[]> {
+    return this.#db(jobId)
+      .select({ type: jobEvents.type, metadata: jobEvents.metadata, atMs: jobEvents.atMs })
+      .from(jobEvents)
+      .where(and(eq(jobEvents.jobId, jobId), gt(jobEvents.version, version)))
+      .orderBy(asc(jobEvents.version), asc(jobEvents.seq));
+  }
+
+  async heldBy(agentId: string): Promise<string[]> {
+    const rows = await this.#databases(FIRST_SHARD)
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(and(eq(tasks.agentId, agentId), sql`state = 'leased'`));
+    return rows.map((row) => row.id);
+  }
+
+  async touchTicked(id: string, nowMs: number): Promise<void> {
+    await this.#db(id).update(jobs).set({ tickedAtMs: nowMs }).where(eq(jobs.id, id));
+  }
+
+  async touchSeen(id: string, nowMs: number): Promise<void> {
+    await this.#db(id).update(jobs).set({ seenAtMs: nowMs }).where(eq(jobs.id, id));
+  }
+
+  async claimable(
+    accountId: string | null,
+    offers: SlotOffer[],
+    substitute: boolean,
+    limit: number,
+  ): Promise<string[]> {
+    const fits = offers
+      .filter((offer) => offer.gpuType !== null)
+      .map((offer) => sql`(${tasks.gpuType} = ${offer.gpuType} AND ${tasks.gpuCount} <= ${offer.gpuCount})`);
+    if (!substitute && fits.length === 0) return [];
+    const rows = await this.#databases(FIRST_SHARD)
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(
+        and(
+          eq(tasks.state, sql`'queued'`),
+          accountId === null ? undefined : eq(tasks.accountId, accountId),
+          sql`(${tasks.provider} IS NULL OR ${tasks.provider} = 'local')`,
+          substitute ? undefined : sql.join([sql`(`, sql.join(fits, sql` OR `), sql`)`]),
+        ),
+      )
+      .orderBy(asc(tasks.id))
+      .limit(limit);
+    return rows.map((row) => row.id);
+  }
+
+  async overdue(tickedBeforeMs: number, seenBeforeMs: number, limit: number): Promise<string[]> {
+    const db = this.#databases(FIRST_SHARD);
+    const [queued, live] = await db.batch([
+      db
+        .select({ id: jobs.id })
+        .from(jobs)
+        .where(and(sql`status = 'queued'`, lt(jobs.tickedAtMs, tickedBeforeMs)))
+        .orderBy(asc(jobs.tickedAtMs))
+        .limit(limit),
+      db
+        .select({ id: jobs.id })
+        .from(jobs)
+        .where(and(sql`status IN ('provisioning', 'running', 'testing')`, lt(jobs.seenAtMs, seenBeforeMs)))
+        .orderBy(asc(jobs.seenAtMs))
+        .limit(limit),
+    ]);
+    return [...queued, ...live].map((row) => row.id);
+  }
+}
+
+/** The columns of `jobs` that a decision changes. */
+function changedColumns(job: JobRecord, { decision, nowMs }: TransitionWrite): Partial<typeof jobs.$inferInsert> {
+  return {
+    status: decision.status,
+    ...(decision.reason ? { reason: decision.reason } : {}),
+    ...(decision.reasonMessage === undefined ? {} : { reasonMessage: decision.reasonMessage }),
+    ...(decision.logTail ? { logTail: decision.logTail } : {}),
+    ...(decision.provider === undefined ? {} : { provider: decision.provider }),
+    ...(decision.gpu ? { gpuType: decision.gpu.type, gpuCount: decision.gpu.count } : {}),
+    ...(decision.lostInARow === undefined ? {} : { lostInARow: decision.lostInARow }),
+    ...(decision.finalCheckpointId ? { finalCheckpointId: decision.finalCheckpointId } : {}),
+    ...(decision.started && job.startedAtMs === null ? { startedAtMs: nowMs } : {}),
+    ...(decision.status === "provisioning" ? { seenAtMs: nowMs } : {}),
+    ...(decision.status === "queued" ? { tickedAtMs: nowMs } : {}),
+    ...(isTerminal(decision.status) ? { completedAtMs: nowMs } : {}),
+  };
+}
+
+/** True inside the batch only if this transition's update took effect. */
+function wrote(jobId: string, tid: string): SQL {
+  return sql`(SELECT 1 FROM jobs WHERE id = ${jobId} AND last_tid = ${tid})`;
+}
+
+function insertCheckpoint(db: Database, { checkpoint, tid }: TransitionWrite) {
+  if (!checkpoint) throw new Error("no checkpoint to insert");
+  const c = checkpoint;
+  return db.run(sql`INSERT INTO checkpoints (id, job_id, account_id, attempt, kind, step, epoch, ordinal,
+      manifest_key, manifest_sha256, model_sha256, size_bytes, state, created_at_ms)
+    SELECT ${c.id}, id, account_id, ${c.attempt}, ${c.kind}, ${c.step}, ${c.epoch}, ${c.ordinal}, ${c.manifestKey},
+      ${c.manifestSha256}, ${c.modelSha256}, ${c.sizeBytes}, ${c.state}, ${c.createdAtMs}
+    FROM jobs WHERE id = ${c.jobId} AND last_tid = ${tid}`);
+}

@@ -1,0 +1,258 @@
+/**
+ * D1's tables. Ids are bare ULIDs, times are milliseconds since 1970, JSON columns hold what docs/storage.md says.
+ * All rows of an account are in the account's shard. Indexes are keyset ones; nothing counts or skips rows.
+ */
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type {
+  BaseModelRef,
+  CheckpointKind,
+  DatasetFormat,
+  FailureReason,
+  FunctionFormat,
+  JobSpec,
+  Method,
+  RegisterRequest,
+} from "../../protocol";
+import type { Scope } from "../domain/accounts";
+import type { EventType } from "../domain/job";
+import type { JobStatus } from "../domain/job-state";
+
+export const accounts = sqliteTable("accounts", {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  createdAtMs: integer("created_at_ms").notNull(),
+});
+
+export const projects = sqliteTable(
+  "projects",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    name: text().notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+  },
+  (t) => [index("projects_by_account").on(t.accountId, t.id)],
+);
+
+export const apiKeys = sqliteTable(
+  "api_keys",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    name: text().notNull(),
+    prefix: text().notNull(),
+    sha256: text().notNull(),
+    scopes: text({ mode: "json" }).$type<Scope[]>().notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    lastUsedAtMs: integer("last_used_at_ms"),
+    revokedAtMs: integer("revoked_at_ms"),
+  },
+  (t) => [uniqueIndex("api_keys_by_sha256").on(t.sha256), index("api_keys_by_account").on(t.accountId, t.id)],
+);
+
+export const datasets = sqliteTable(
+  "datasets",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    name: text().notNull(),
+    sourceType: text("source_type").$type<"upload">().notNull(),
+    format: text().$type<DatasetFormat>().notNull(),
+    columns: text({ mode: "json" }).$type<string[]>().notNull(),
+    numRows: integer("num_rows").notNull(),
+    sizeBytes: integer("size_bytes").notNull(),
+    sha256: text().notNull(),
+    r2Key: text("r2_key").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+  },
+  (t) => [index("datasets_by_account").on(t.accountId, t.id)],
+);
+
+export const functions = sqliteTable(
+  "functions",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    name: text().notNull(),
+    format: text().$type<FunctionFormat>().notNull(),
+    sizeBytes: integer("size_bytes").notNull(),
+    sha256: text().notNull(),
+    r2Key: text("r2_key").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+  },
+  (t) => [index("functions_by_account").on(t.accountId, t.id)],
+);
+
+export const jobs = sqliteTable(
+  "jobs",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    method: text().$type<Method>().notNull(),
+    status: text().$type<JobStatus>().notNull(),
+    reason: text().$type<FailureReason>(),
+    reasonMessage: text("reason_message"),
+    logTail: text("log_tail", { mode: "json" }).$type<string[]>().notNull(),
+    baseModel: text("base_model").notNull(),
+    baseModelRef: text("base_model_ref", { mode: "json" }).$type<BaseModelRef>().notNull(),
+    datasetId: text("dataset_id").notNull(),
+    outputName: text("output_name").notNull(),
+    spec: text({ mode: "json" }).$type<JobSpec>().notNull(),
+    provider: text(),
+    gpuType: text("gpu_type"),
+    gpuCount: integer("gpu_count"),
+    version: integer().notNull(),
+    lastTid: text("last_tid"),
+    lostInARow: integer("lost_in_a_row").notNull(),
+    finalCheckpointId: text("final_checkpoint_id"),
+    createdAtMs: integer("created_at_ms").notNull(),
+    updatedAtMs: integer("updated_at_ms").notNull(),
+    startedAtMs: integer("started_at_ms"),
+    completedAtMs: integer("completed_at_ms"),
+    tickedAtMs: integer("ticked_at_ms").notNull(),
+    seenAtMs: integer("seen_at_ms"),
+  },
+  (t) => [
+    index("jobs_by_account").on(t.accountId, t.id),
+    index("jobs_by_account_status").on(t.accountId, t.status, t.id),
+    index("jobs_by_account_method").on(t.accountId, t.method, t.id),
+    index("jobs_by_project").on(t.accountId, t.projectId, t.id),
+    index("jobs_queued")
+      .on(t.tickedAtMs)
+      .where(sql`status = 'queued'`),
+    index("jobs_live")
+      .on(t.seenAtMs)
+      .where(sql`status IN ('provisioning', 'running', 'testing')`),
+  ],
+);
+
+export const tasks = sqliteTable(
+  "tasks",
+  {
+    id: text().primaryKey(),
+    kind: text().$type<"train">().notNull(),
+    jobId: text("job_id").notNull(),
+    accountId: text("account_id").notNull(),
+    /** Mirrors the job's status, so that a claim reads this table alone. */
+    state: text().$type<"queued" | "leased" | "held" | "ended">().notNull(),
+    epoch: integer().notNull(),
+    attempt: integer().notNull(),
+    agentId: text("agent_id"),
+    gpuType: text("gpu_type").notNull(),
+    gpuCount: integer("gpu_count").notNull(),
+    /** The provider asked for; null is any. */
+    provider: text(),
+  },
+  (t) => [
+    index("tasks_queued_by_account")
+      .on(t.accountId, t.id)
+      .where(sql`state = 'queued'`),
+    index("tasks_queued")
+      .on(t.id)
+      .where(sql`state = 'queued'`),
+  ],
+);
+
+export const jobEvents = sqliteTable(
+  "job_events",
+  {
+    jobId: text("job_id").notNull(),
+    version: integer().notNull(),
+    seq: integer().notNull(),
+    tid: text().notNull(),
+    type: text().$type<EventType>().notNull(),
+    metadata: text({ mode: "json" }).$type<Record<string, unknown>>().notNull(),
+    atMs: integer("at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.version, t.seq] }), uniqueIndex("job_events_by_tid").on(t.tid, t.seq)],
+);
+
+export const checkpoints = sqliteTable(
+  "checkpoints",
+  {
+    id: text().primaryKey(),
+    jobId: text("job_id").notNull(),
+    accountId: text("account_id").notNull(),
+    attempt: integer().notNull(),
+    kind: text().$type<CheckpointKind>().notNull(),
+    step: integer().notNull(),
+    epoch: real().notNull(),
+    ordinal: integer(),
+    manifestKey: text("manifest_key").notNull(),
+    manifestSha256: text("manifest_sha256").notNull(),
+    modelSha256: text("model_sha256"),
+    sizeBytes: integer("size_bytes").notNull(),
+    state: text().$type<"committed" | "bad" | "deleted">().notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+  },
+  (t) => [
+    index("checkpoints_by_job").on(t.jobId, t.id),
+    index("checkpoints_by_kind").on(t.jobId, t.kind, t.step),
+    uniqueIndex("checkpoints_by_ordinal").on(t.jobId, t.ordinal),
+  ],
+);
+
+export const idempotencyKeys = sqliteTable(
+  "idempotency_keys",
+  {
+    accountId: text("account_id").notNull(),
+    route: text().notNull(),
+    key: text().notNull(),
+    requestSha256: text("request_sha256").notNull(),
+    resourceId: text("resource_id").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.route, t.key] })],
+);
+
+export const bootstrapTokens = sqliteTable(
+  "bootstrap_tokens",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id"),
+    sha256: text().notNull(),
+    reusable: integer({ mode: "boolean" }).notNull(),
+    nonce: text(),
+    agentId: text("agent_id"),
+    createdAtMs: integer("created_at_ms").notNull(),
+    expiresAtMs: integer("expires_at_ms").notNull(),
+  },
+  (t) => [
+    uniqueIndex("bootstrap_tokens_by_sha256").on(t.sha256),
+    index("bootstrap_tokens_by_account").on(t.accountId, t.id),
+  ],
+);
+
+export const agents = sqliteTable(
+  "agents",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id"),
+    tokenId: text("token_id").notNull(),
+    nonce: text().notNull(),
+    name: text().notNull(),
+    info: text({ mode: "json" }).$type<RegisterRequest>().notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    revokedAtMs: integer("revoked_at_ms"),
+  },
+  (t) => [uniqueIndex("agents_by_token").on(t.tokenId, t.nonce), index("agents_by_account").on(t.accountId, t.id)],
+);
+
+/** One row for each free slot of an agent that waits for work: written when that changes, read by the direct wake. */
+export const idleAgents = sqliteTable(
+  "idle_agents",
+  {
+    agentId: text("agent_id").notNull(),
+    slotId: text("slot_id").notNull(),
+    accountId: text("account_id"),
+    gpuType: text("gpu_type"),
+    gpuCount: integer("gpu_count").notNull(),
+    sinceMs: integer("since_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.agentId, t.slotId] }), index("idle_agents_by_account").on(t.accountId, t.sinceMs)],
+);

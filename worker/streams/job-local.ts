@@ -1,0 +1,161 @@
+/**
+ * All that a job's object keeps, as one port for the services: the stream and its metrics, the lease, the intent, the
+ * timers and the version up to which the stream has D1's events. Everything is synchronous.
+ */
+import type { ReportRequest, ReportResponse } from "../../protocol";
+import type { JobEvent } from "../domain/job";
+import type { JobCommand, JobStatus } from "../domain/job-state";
+import type {
+  EventsPage,
+  JobLocal,
+  LocalLease,
+  MetricsAnswer,
+  MetricsQuery,
+  ReportOutcome,
+  StreamEventPage,
+  StreamRequest,
+  TimerName,
+} from "../domain/ports";
+import type { EventLog } from "./event-log";
+import type { IntentRow } from "./intent-row";
+import { timestamp, type StreamItem } from "./items";
+import type { Lanes } from "./lanes";
+import type { LeaseRow } from "./lease-row";
+import type { Meta } from "./meta";
+import type { MetricStore } from "./metric-store";
+import { writeReport } from "./report-writer";
+import { parseLastEventId } from "./sse";
+import type { Subscribers } from "./subscribers";
+import type { Timers } from "./timers";
+
+export interface JobLocalParts {
+  storage: DurableObjectStorage;
+  log: EventLog;
+  metrics: MetricStore;
+  lanes: Lanes;
+  leases: LeaseRow;
+  intents: IntentRow;
+  timers: Timers;
+  meta: Meta;
+  subscribers: Subscribers;
+  nowMs: () => number;
+}
+
+const VERSION_KEY = "job_version";
+const SSE_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  "x-accel-buffering": "no",
+};
+
+export class ObjectJobLocal implements JobLocal {
+  readonly #parts: JobLocalParts;
+  /** What was appended inside the transaction under way: told to subscribers once it holds. */
+  #unsent: StreamItem[] = [];
+
+  constructor(parts: JobLocalParts) {
+    this.#parts = parts;
+  }
+
+  version(): number {
+    return Number(this.#parts.meta.get(VERSION_KEY) ?? "-1");
+  }
+
+  lease(): LocalLease | null {
+    return this.#parts.leases.current();
+  }
+
+  saveLease(lease: LocalLease): void {
+    this.#parts.leases.grant(lease);
+    if (lease.state !== "live") this.#parts.leases.setState(lease.epoch, lease.state);
+  }
+
+  intent(): { tid: string; atMs: number } | null {
+    return this.#parts.intents.get();
+  }
+
+  saveIntent(tid: string, command: JobCommand, atMs: number): void {
+    this.#parts.intents.put({ tid, command, atMs });
+  }
+
+  dropIntent(): void {
+    const intent = this.#parts.intents.get();
+    if (intent) this.#parts.intents.delete(intent.tid);
+  }
+
+  setTimer(name: TimerName, atMs: number): void {
+    const before = this.#parts.timers.next();
+    this.#parts.timers.set(name, atMs);
+    if (before === null || atMs < before) void this.#parts.storage.setAlarm(atMs);
+  }
+
+  clearTimer(name: TimerName): void {
+    this.#parts.timers.clear(name);
+  }
+
+  dueTimers(nowMs: number): { name: TimerName; atMs: number }[] {
+    return this.#parts.timers.due(nowMs).map((timer) => ({ name: timer.name as TimerName, atMs: timer.atMs }));
+  }
+
+  appendEvents(version: number, attempt: number, events: JobEvent[]): void {
+    if (events.length > 0) {
+      const items = events.map((event) => ({
+        timestamp: timestamp(event.atMs),
+        event_type: event.type,
+        metadata: event.metadata,
+      }));
+      this.#unsent.push(...this.#parts.log.append({ kind: "event", attempt, tsMs: this.#parts.nowMs(), items }));
+    }
+    this.#parts.meta.set(VERSION_KEY, String(version));
+  }
+
+  appendEnd(status: JobStatus, nowMs: number): void {
+    if (this.#parts.log.endedAt() !== null) return;
+    this.#unsent.push(...this.#parts.log.append({ kind: "end", attempt: 0, tsMs: nowMs, items: [{ status }] }));
+  }
+
+  hasListeners(): boolean {
+    return this.#parts.subscribers.hasListeners;
+  }
+
+  listEvents(page: EventsPage): StreamEventPage {
+    return this.#parts.log.listEvents(page);
+  }
+
+  queryMetrics(query: MetricsQuery): MetricsAnswer {
+    return this.#parts.metrics.query(query);
+  }
+
+  subscribe(request: StreamRequest): Response {
+    const { log, subscribers } = this.#parts;
+    const after = parseLastEventId(request.lastEventId, log.head());
+    const endedAt = log.endedAt();
+    if (endedAt !== null && after >= endedAt) return new Response(null, { status: 204 });
+    return new Response(subscribers.subscribe({ after, statusWords: request.statusWords }), { headers: SSE_HEADERS });
+  }
+
+  applyReport(
+    lease: LocalLease,
+    request: Extract<ReportRequest, { lane: "data" | "logs" }>,
+    answer: ReportResponse,
+  ): ReportOutcome {
+    return this.transaction(() => {
+      const { lanes, nowMs } = this.#parts;
+      const check = lanes.check(lease.epoch, request.lane, request.seq);
+      if (check.type !== "new") return check;
+      this.#unsent.push(...writeReport(this.#parts, request, lease.attempt, nowMs()));
+      lanes.store(lease.epoch, request.lane, request.seq, answer);
+      return { type: "applied" };
+    });
+  }
+
+  transaction<T>(work: () => T): T {
+    try {
+      const result = this.#parts.storage.transactionSync(work);
+      this.#parts.subscribers.broadcast(this.#unsent);
+      return result;
+    } finally {
+      this.#unsent = [];
+    }
+  }
+}

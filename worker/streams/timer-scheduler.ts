@@ -1,0 +1,9 @@
+/** The scheduler of the real world. */
+import type { Scheduler } from "./subscribers";
+
+export const timerScheduler: Scheduler = {
+  after(ms, work) {
+    const timer = setTimeout(work, ms);
+    return () => clearTimeout(timer);
+  },
+};
