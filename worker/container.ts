@@ -111,6 +111,7 @@ function accountServices(p: Ports) {
     uploadDataset: (principal, upload) => datasets.uploadDataset(p, principal, upload),
     getDataset: (principal, id) => datasets.getDataset(p, principal, id),
     listDatasets: (principal, page) => datasets.listDatasets(p, principal, page),
+    datasetDownload: (dataset, origin) => datasets.datasetDownload(p, dataset, origin),
     createFunction: (principal, fn) => functions.createFunction(p, principal, fn),
     getFunction: (principal, id) => functions.getFunction(p, principal, id),
     listFunctions: (principal, page) => functions.listFunctions(p, principal, page),
@@ -141,6 +142,7 @@ function agentServices(p: Ports) {
   const status = async (job: Promise<JobRecord>) => ({ status: (await job).status });
   return {
     createBootstrapToken: (accountId, options) => agents.createBootstrapToken(p, accountId, options),
+    listBootstrapTokens: (principal, page) => agents.listBootstrapTokens(p, principal, page),
     listAgents: (principal, page) => agents.listAgents(p, principal, page),
     revokeAgent: (principal, id) => agents.revokeAgent(p, principal, id),
     registerAgent: (token, request) => agents.registerAgent(p, token, request),

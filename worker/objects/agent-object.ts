@@ -12,10 +12,14 @@ import type { AgentObjectRpc } from "./rpc";
 
 const REVOKED_KEY = "revoked";
 const IDLE_KEY = "idle";
+/** An agent polls again within this time; an older wake has been swept up by then. */
+const MISSED_WAKE_MS = 30_000;
 
 export class AgentObject extends DurableObject<Env> implements AgentObjectRpc {
   /** Polls that wait for work; each takes the task it is woken for, or null when its time is over. */
   readonly #polls = new Set<(taskId: string) => void>();
+  /** A wake that came just before the poll that it was meant for. */
+  #missed: { taskId: string; atMs: number } | null = null;
 
   override async fetch(request: Request): Promise<Response> {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
@@ -37,7 +41,9 @@ export class AgentObject extends DurableObject<Env> implements AgentObjectRpc {
       poll(taskId);
       return true;
     }
-    return this.#push({ type: "wake", task_id: taskId });
+    const heard = this.#push({ type: "wake", task_id: taskId });
+    if (!heard) this.#missed = { taskId, atMs: Date.now() };
+    return heard;
   }
 
   cancel(leaseId: string): void {
@@ -46,6 +52,9 @@ export class AgentObject extends DurableObject<Env> implements AgentObjectRpc {
 
   /** The task that the agent was woken for, or null after `waitMs`. */
   awaitWake(waitMs: number): Promise<string | null> {
+    const missed = this.#missed;
+    this.#missed = null;
+    if (missed && Date.now() - missed.atMs < MISSED_WAKE_MS) return Promise.resolve(missed.taskId);
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#polls.delete(woken);

@@ -49,6 +49,14 @@ export async function createBootstrapToken(
   return { record, token };
 }
 
+export async function listBootstrapTokens(
+  ports: AgentPorts,
+  principal: Principal,
+  page: PageRequest,
+): Promise<Page<BootstrapTokenRecord>> {
+  return ports.agents.listTokens(principal.accountId, page);
+}
+
 /** The same token and nonce get the same agent until the token expires; a used token is nothing to another nonce. */
 export async function registerAgent(
   ports: AgentPorts,

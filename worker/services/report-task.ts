@@ -5,7 +5,7 @@
 import type { Directive, ReportRequest, ReportResponse } from "../../protocol";
 import { DomainError } from "../domain/errors";
 import { isTerminal } from "../domain/job-state";
-import type { Clock, JobLocal, JobStore, Later, LocalLease, TokenSigner } from "../domain/ports";
+import type { AgentDirectory, Clock, JobLocal, JobStore, Later, LocalLease, TokenSigner } from "../domain/ports";
 import type { JobDoor } from "./job-door";
 
 /** D1 learns of a live job this often, so that a sweep finds those whose alarm was lost. */
@@ -103,11 +103,14 @@ export class TaskReports {
 
 /** A heartbeat renews the agent's token when less than half of its life is left. */
 export async function renewedToken(
-  ports: { tokens: TokenSigner; clock: Clock },
+  ports: { tokens: TokenSigner; directory: AgentDirectory; clock: Clock },
   agent: { agentId: string; accountId: string | null; expiresAtMs: number },
 ): Promise<{ agent_token?: string; token_expires_at_ms?: number }> {
   const HALF_LIFE_MS = 30 * 60_000;
   if (agent.expiresAtMs - ports.clock.nowMs() > HALF_LIFE_MS) return {};
+  if (await ports.directory.isRevoked(agent.agentId)) {
+    throw new DomainError("unauthenticated", "this agent was revoked");
+  }
   const { token, expiresAtMs } = await ports.tokens.sign(agent);
   return { agent_token: token, token_expires_at_ms: expiresAtMs };
 }

@@ -100,6 +100,8 @@ export interface Services {
   ): Promise<DatasetRecord>;
   getDataset(principal: Principal, id: string | null): Promise<DatasetRecord>;
   listDatasets(principal: Principal, page: PageRequest): Promise<Page<DatasetRecord>>;
+  /** A signed URL of the bytes as they came. */
+  datasetDownload(dataset: DatasetRecord, origin: string): Promise<{ url: string; expiresAtMs: number }>;
 
   createFunction(
     principal: Principal,
@@ -127,6 +129,7 @@ export interface Services {
     accountId: string | null,
     options: { ttlSeconds: number; reusable: boolean },
   ): Promise<{ record: BootstrapTokenRecord; token: string }>;
+  listBootstrapTokens(principal: Principal, page: PageRequest): Promise<Page<BootstrapTokenRecord>>;
   listAgents(principal: Principal, page: PageRequest): Promise<Page<AgentRecord>>;
   revokeAgent(principal: Principal, id: string | null): Promise<void>;
 

@@ -113,7 +113,7 @@ async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequ
   const wanted = request.gpu ?? ports.settings.defaultGpu;
   const gpu = parseGpu(wanted.type, wanted.count);
   const provider = checkProvider(request.provider ?? null);
-  const hyperparameters = normaliseHyperparameters(method, request.hyperparameters, { gpuCount: gpu.count });
+  const { values } = normaliseHyperparameters(method, request.hyperparameters, { gpuCount: gpu.count });
   const base = parseBaseModel(request.baseModel, { allowPaths: ports.settings.allowLocalPaths });
   checkFunctionCount(method, request.functions.length);
   const [dataset, functions] = await Promise.all([
@@ -133,7 +133,7 @@ async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequ
     provider,
     ...(request.maxCostUsd === undefined ? {} : { max_cost_usd: request.maxCostUsd }),
     ...(request.maxDurationSeconds === undefined ? {} : { max_duration_seconds: request.maxDurationSeconds }),
-    hyperparameters,
+    hyperparameters: values,
     functions: functions.map((fn, index) => ({ id: fn.id, weight: request.functions[index]?.weight ?? 1 })),
   });
 }

@@ -3,7 +3,7 @@ import type { Principal } from "../domain/accounts";
 import type { DatasetRecord } from "../domain/artifacts";
 import { DatasetScanner } from "../domain/dataset-scan";
 import { DomainError, invalid, notFound } from "../domain/errors";
-import type { BlobStore, Clock, DatasetStore, Ids, Page, PageRequest } from "../domain/ports";
+import type { BlobStore, Clock, DatasetStore, Ids, Page, PageRequest, UrlSigner } from "../domain/ports";
 
 export interface DatasetPorts {
   datasets: DatasetStore;
@@ -74,4 +74,17 @@ export async function listDatasets(
   page: PageRequest,
 ): Promise<Page<DatasetRecord>> {
   return ports.datasets.list(principal.accountId, page);
+}
+
+/** Signed URLs are good for an hour (design/bytes.md). */
+const URL_TTL_MS = 60 * 60 * 1000;
+
+export async function datasetDownload(
+  ports: { urls: UrlSigner; clock: Clock },
+  dataset: DatasetRecord,
+  origin: string,
+): Promise<{ url: string; expiresAtMs: number }> {
+  const { r2Key: key, sizeBytes, accountId, name } = dataset;
+  const url = await ports.urls.download({ key, sizeBytes, accountId, filename: `${name}.jsonl` }, origin);
+  return { url, expiresAtMs: ports.clock.nowMs() + URL_TTL_MS };
 }

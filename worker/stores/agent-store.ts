@@ -46,9 +46,9 @@ export class D1AgentStore implements AgentStore {
         .set({ nonce, agentId: agent.id })
         .where(and(eq(bootstrapTokens.id, token.id), isNull(bootstrapTokens.nonce)))
         .returning({ id: bootstrapTokens.id }),
-      this.#db.run(sql`INSERT INTO agents (id, account_id, token_id, nonce, name, info, created_at_ms)
-        SELECT ${row.id}, ${row.accountId}, id, ${nonce}, ${row.name}, ${JSON.stringify(row.info)}, ${row.createdAtMs}
-        FROM bootstrap_tokens WHERE id = ${token.id} AND agent_id = ${agent.id}`),
+      // The columns in the order of the schema, as drizzle names them.
+      this.#db.insert(agents).select(sql`SELECT ${row.id}, ${row.accountId}, id, ${nonce}, ${row.name},
+        ${JSON.stringify(row.info)}, ${row.createdAtMs}, NULL FROM bootstrap_tokens WHERE id = ${token.id} AND agent_id = ${agent.id}`),
     ]);
     return bound.length > 0;
   }

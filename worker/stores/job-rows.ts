@@ -1,25 +1,38 @@
 /** Rows of `jobs` joined with `tasks` ⇄ the domain's job. */
-import type { JobRecord } from "../domain/job";
+import { getTableColumns, sql } from "drizzle-orm";
+import type { JobRecord, TaskRecord } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
 import { jobs, tasks } from "./schema";
 
-export const joinedJob = { job: jobs, task: tasks };
+/** Every column has a name of its own: D1's batches answer with objects, in which two `id`s would be one. */
+export const joinedJob = {
+  ...getTableColumns(jobs),
+  taskId: sql<string>`${tasks.id}`.as("task_id"),
+  taskKind: tasks.kind,
+  taskEpoch: tasks.epoch,
+  taskAttempt: tasks.attempt,
+  taskAgentId: tasks.agentId,
+};
 
-export interface JobRow {
-  job: typeof jobs.$inferSelect;
-  task: typeof tasks.$inferSelect;
-}
+export type JoinedJob = typeof jobs.$inferSelect & {
+  taskId: string;
+  taskKind: TaskRecord["kind"];
+  taskEpoch: number;
+  taskAttempt: number;
+  taskAgentId: string | null;
+};
 
-export function toJob({ job, task }: JobRow): JobRecord {
-  const { baseModelRef: _ref, gpuType, gpuCount, tickedAtMs: _ticked, seenAtMs: _seen, ...rest } = job;
+export function toJob(row: JoinedJob): JobRecord {
+  const { baseModelRef: _ref, gpuType, gpuCount, tickedAtMs: _ticked, seenAtMs: _seen, ...rest } = row;
+  const { taskId: id, taskKind: kind, taskEpoch: epoch, taskAttempt: attempt, taskAgentId: agentId, ...job } = rest;
   return {
-    ...rest,
+    ...job,
     gpu: gpuType === null || gpuCount === null ? null : { type: gpuType, count: gpuCount },
-    task: { id: task.id, kind: task.kind, epoch: task.epoch, attempt: task.attempt, agentId: task.agentId },
+    task: { id, kind, epoch, attempt, agentId },
   };
 }
 
-export function toRows(job: JobRecord): JobRow {
+export function toRows(job: JobRecord): { job: typeof jobs.$inferInsert; task: typeof tasks.$inferInsert } {
   const { gpu, task, ...rest } = job;
   return {
     job: {

@@ -10,9 +10,9 @@ import type { JobEvent, JobRecord } from "../domain/job";
 import { isTerminal } from "../domain/job-state";
 import type { IdempotencyRecord, JobFilter, JobStore, Page, PageRequest, TransitionWrite } from "../domain/ports";
 import type { Database, Databases } from "./database";
-import { joinedJob, taskState, toJob, toRows } from "./job-rows";
+import { joinedJob, taskState, toJob, toRows, type JoinedJob } from "./job-rows";
 import { pageLimit, toPage } from "./paging";
-import { idempotencyKeys, jobEvents, jobs, tasks } from "./schema";
+import { checkpoints, idempotencyKeys, jobEvents, jobs, tasks } from "./schema";
 
 export class D1JobStore implements JobStore {
   readonly #databases: Databases;
@@ -96,13 +96,13 @@ export class D1JobStore implements JobStore {
       .set({ state: taskState(decision.status), ...decision.task })
       .where(and(eq(tasks.id, job.task.id), sql`EXISTS ${wrote(job.id, tid)}`));
     const events = decision.events.map((event, seq) =>
-      db.run(sql`INSERT INTO job_events (job_id, version, seq, tid, type, metadata, at_ms)
-        SELECT id, version, ${seq}, ${tid}, ${event.type}, ${JSON.stringify(event.metadata)}, ${nowMs}
+      db.insert(jobEvents)
+        .select(sql`SELECT id, version, ${seq}, ${tid}, ${event.type}, ${JSON.stringify(event.metadata)}, ${nowMs}
         FROM jobs WHERE id = ${job.id} AND last_tid = ${tid}`),
     );
     const checkpoint = write.checkpoint ? [insertCheckpoint(db, write)] : [];
     const results = await db.batch([update, task, ...events, ...checkpoint, this.#selectJob(job.id)]);
-    const rows = results.at(-1) as Parameters<typeof toJob>[0][];
+    const rows = results.at(-1) as JoinedJob[];
     if (!rows[0]) throw new DomainError("not_found", "job not found");
     return toJob(rows[0]);
   }
@@ -208,9 +208,9 @@ function wrote(jobId: string, tid: string): SQL {
 function insertCheckpoint(db: Database, { checkpoint, tid }: TransitionWrite) {
   if (!checkpoint) throw new Error("no checkpoint to insert");
   const c = checkpoint;
-  return db.run(sql`INSERT INTO checkpoints (id, job_id, account_id, attempt, kind, step, epoch, ordinal,
-      manifest_key, manifest_sha256, model_sha256, size_bytes, state, created_at_ms)
-    SELECT ${c.id}, id, account_id, ${c.attempt}, ${c.kind}, ${c.step}, ${c.epoch}, ${c.ordinal}, ${c.manifestKey},
+  // The columns in the order of the schema, as drizzle names them.
+  return db.insert(checkpoints)
+    .select(sql`SELECT ${c.id}, id, account_id, ${c.attempt}, ${c.kind}, ${c.step}, ${c.epoch}, ${c.ordinal}, ${c.manifestKey},
       ${c.manifestSha256}, ${c.modelSha256}, ${c.sizeBytes}, ${c.state}, ${c.createdAtMs}
     FROM jobs WHERE id = ${c.jobId} AND last_tid = ${tid}`);
 }

@@ -84,9 +84,10 @@ export class ObjectJobLocal implements JobLocal {
   }
 
   setTimer(name: TimerName, atMs: number): void {
-    const before = this.#parts.timers.next();
-    this.#parts.timers.set(name, atMs);
-    if (before === null || atMs < before) void this.#parts.storage.setAlarm(atMs);
+    const { timers, storage } = this.#parts;
+    timers.set(name, atMs);
+    // Should this fail, the runtime resets the object, and the next call finds the timer in its row.
+    void storage.setAlarm(timers.next() ?? atMs);
   }
 
   clearTimer(name: TimerName): void {

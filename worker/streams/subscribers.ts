@@ -160,7 +160,7 @@ export class Subscribers {
     const hasHole = last.id - first.id + 1 !== items.length;
     const encoded = new Map<string, Uint8Array>();
     for (const subscriber of this.#subscribers) {
-      if (subscriber.cursor >= last.id) continue;
+      if (!subscriber.live || subscriber.cursor >= last.id) continue;
       if (hasHole || first.id > subscriber.cursor + 1) {
         void this.#replay(subscriber);
         continue;

@@ -1,0 +1,18 @@
+/** What `cloudflare:workers` gives to tests. */
+import type { D1Migration } from "cloudflare:test";
+import type { Env as WorkerEnv } from "../worker/env";
+import type * as worker from "../worker/index";
+import type { StreamFixture } from "./streams/fixture/worker";
+
+declare global {
+  namespace Cloudflare {
+    interface GlobalProps {
+      mainModule: typeof worker;
+    }
+    interface Env extends WorkerEnv {
+      TEST_MIGRATIONS: D1Migration[];
+      /** Only in the `streams` project. */
+      STREAM_FIXTURE: DurableObjectNamespace<StreamFixture>;
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/** A whole account with a dataset and an agent, through the real services over real D1, R2 and objects. */
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { createHash } from "node:crypto";
+import type { BeginCheckpointRequest, CommitCheckpointRequest, Lease } from "../../protocol";
+import { services } from "../../worker/container";
+import type { Principal } from "../../worker/domain/accounts";
+import type { AgentPrincipal } from "../../worker/domain/agents";
+import type { Services } from "../../worker/services/services";
+
+export const ORIGIN = "http://anneal.test";
+
+/** Runs with the services and waits for what goes on after the answer. */
+export async function using<T>(work: (s: Services) => Promise<T>): Promise<T> {
+  const ctx = createExecutionContext();
+  const result = await work(services(env, (later) => ctx.waitUntil(later)));
+  await waitOnExecutionContext(ctx);
+  return result;
+}
+
+export async function* chunksOf(text: string): AsyncIterable<Uint8Array> {
+  yield await Promise.resolve(new TextEncoder().encode(text));
+}
+
+export async function newAccount(): Promise<Principal> {
+  return using(async (s) => {
+    const { key } = await s.createAccount("test");
+    return (await s.authenticate(key.key, "write", { kind: "none" })).principal;
+  });
+}
+
+export const ROWS = Array.from({ length: 8 }, (_, i) => JSON.stringify({ prompt: `p${String(i)}`, completion: "c" }));
+
+export async function newDataset(principal: Principal): Promise<string> {
+  const upload = { name: "d", chunks: chunksOf(ROWS.join("\n")), maxBytes: 1e6 };
+  return (await using((s) => s.uploadDataset(principal, upload))).id;
+}
+
+export async function newJob(principal: Principal, changes: Record<string, unknown> = {}) {
+  const datasetId = await newDataset(principal);
+  const request = {
+    method: "sft_text",
+    baseModel: "anneal/tiny-llama",
+    datasetId,
+    functions: [],
+    hyperparameters: {},
+    outputName: "out",
+    gpu: { type: "L4-24GB", count: 1 },
+    ...changes,
+  };
+  return using((s) => s.submitJob(principal, request, null));
+}
+
+export async function newAgent(principal: Principal): Promise<AgentPrincipal> {
+  return using(async (s) => {
+    const { token } = await s.createBootstrapToken(principal.accountId, { ttlSeconds: 60, reusable: false });
+    const registered = await s.registerAgent(token, {
+      protocol: 1,
+      nonce: crypto.randomUUID(),
+      name: "agent",
+      agent_version: "test",
+      gpus: [],
+      cpu_count: 2,
+      memory_bytes: 1e9,
+      driver: null,
+      cuda_probe: null,
+      isolation: { level: 0, detail: "" },
+      slots: [CPU_SLOT],
+    });
+    return s.authenticateAgent(registered.agent_token);
+  });
+}
+
+export const CPU_SLOT = { id: "cpu", kind: "cpu" as const, gpus: [] };
+
+export async function claim(agent: AgentPrincipal, claimId: string = crypto.randomUUID()): Promise<Lease | null> {
+  const request = { claim_id: claimId, free_slots: [CPU_SLOT], wait_ms: 0 };
+  return using((s) => s.leaseTask(agent, request, ORIGIN));
+}
+
+export async function mustClaim(agent: AgentPrincipal): Promise<Lease> {
+  const lease = await claim(agent);
+  if (!lease) throw new Error("nothing to lease");
+  return lease;
+}
+
+export async function reportStarted(agent: AgentPrincipal, lease: Lease, resumedFrom = 0) {
+  const started = {
+    type: "started" as const,
+    ts_ms: Date.now(),
+    total_steps: 10,
+    resumed_from_step: resumedFrom,
+    world_size: 1,
+    device: "cpu",
+    versions: {},
+  };
+  return using((s) => s.reportTask(agent, lease.lease_id, { lane: "data", seq: 1, items: [started] }));
+}
+
+const hex = (algorithm: string, bytes: Uint8Array) => createHash(algorithm).update(bytes).digest("hex");
+
+/** Uploads one small file in one part and gives back what the commit needs. */
+export async function uploadCheckpoint(
+  agent: AgentPrincipal,
+  lease: Lease,
+  kind: BeginCheckpointRequest["kind"],
+  step: number,
+  bytes: Uint8Array = new TextEncoder().encode(`weights of step ${String(step)}`),
+): Promise<CommitCheckpointRequest> {
+  const role = kind === "resume" ? ("resume" as const) : ("model" as const);
+  const path = kind === "resume" ? "trainer_state.json" : "model.tar.gz";
+  const begin = { kind, step, files: [{ role, path, size: bytes.byteLength }] };
+  const begun = await using((s) => s.beginCheckpoint(agent, lease.lease_id, begin, ORIGIN));
+  const [file] = begun.files;
+  const part = file?.parts[0];
+  if (!file || !part) throw new Error("no part to upload");
+  const token = new URL(part.url).pathname.split("/").at(-1) ?? "";
+  const md5 = createHash("md5").update(bytes).digest();
+  const { etag } = await using((s) => s.putPart(token, new Blob([bytes]).stream(), md5.toString("base64")));
+  return {
+    checkpoint_id: begun.checkpoint_id,
+    kind,
+    step,
+    epoch: 1,
+    world_size: 1,
+    torch_threads: 1,
+    versions: {},
+    files: [
+      {
+        ...{ role, path, size: bytes.byteLength, sha256: hex("sha256", bytes), upload: file.upload },
+        parts: [{ number: 1, size: bytes.byteLength, md5: hex("md5", bytes), etag }],
+      },
+    ],
+  };
+}

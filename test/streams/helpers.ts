@@ -1,0 +1,121 @@
+/** What the tests of streams share: an object to work in, a clock that is turned by hand, and a reader of SSE. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import type { EventLog } from "../../worker/streams/event-log";
+import type { StreamItem } from "../../worker/streams/items";
+import type { Scheduler } from "../../worker/streams/subscribers";
+import type { StreamFixture } from "./fixture/worker";
+
+let objects = 0;
+
+export function freshStub(): DurableObjectStub<StreamFixture> {
+  return env.STREAM_FIXTURE.getByName(`object-${String(++objects)}`);
+}
+
+/** Runs `work` in a new object, migrated and empty. */
+export function inObject<R>(work: (storage: DurableObjectStorage, state: DurableObjectState) => R | Promise<R>) {
+  return runInDurableObject(freshStub(), (_instance, state) => work(state.storage, state));
+}
+
+export class ManualScheduler implements Scheduler {
+  #nowMs = 0;
+  #waiting: { atMs: number; work: () => void }[] = [];
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  after(ms: number, work: () => void): () => void {
+    const entry = { atMs: this.#nowMs + ms, work };
+    this.#waiting.push(entry);
+    return () => {
+      this.#waiting = this.#waiting.filter((other) => other !== entry);
+    };
+  }
+
+  /** Moves time on and runs what has come due, in order. */
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    const due = this.#waiting.filter((entry) => entry.atMs <= this.#nowMs).sort((a, b) => a.atMs - b.atMs);
+    this.#waiting = this.#waiting.filter((entry) => entry.atMs > this.#nowMs);
+    for (const entry of due) entry.work();
+  }
+}
+
+export interface SseMessage {
+  id: number;
+  event: string;
+  data: Record<string, unknown>;
+}
+
+/** Reads a stream message by message; comments are counted, not returned. */
+export class SseReader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #decoder = new TextDecoder();
+  #text = "";
+  comments = 0;
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+  }
+
+  /** The next message; null when the stream has closed. */
+  async next(): Promise<SseMessage | null> {
+    for (;;) {
+      const end = this.#text.indexOf("\n\n");
+      if (end >= 0) {
+        const block = this.#text.slice(0, end);
+        this.#text = this.#text.slice(end + 2);
+        if (!block.startsWith(":")) return parseBlock(block);
+        this.comments += 1;
+        continue;
+      }
+      const { done, value } = await this.#reader.read();
+      if (done) return null;
+      this.#text += this.#decoder.decode(value, { stream: true });
+    }
+  }
+
+  async take(count: number): Promise<SseMessage[]> {
+    const messages: SseMessage[] = [];
+    while (messages.length < count) {
+      const message = await this.next();
+      if (message === null) return messages;
+      messages.push(message);
+    }
+    return messages;
+  }
+
+  async toEnd(): Promise<SseMessage[]> {
+    return this.take(Number.POSITIVE_INFINITY);
+  }
+
+  /** Reads the bytes that have arrived and waits for the next ones, so that a comment is counted. */
+  async nextChunk(): Promise<string> {
+    const { value } = await this.#reader.read();
+    return this.#decoder.decode(value);
+  }
+
+  cancel(): Promise<void> {
+    return this.#reader.cancel();
+  }
+}
+
+function parseBlock(block: string): SseMessage {
+  const fields = new Map(block.split("\n").map((line) => [line.split(": ", 1)[0], line.slice(line.indexOf(": ") + 2)]));
+  return {
+    id: Number(fields.get("id")),
+    event: String(fields.get("event")),
+    data: JSON.parse(String(fields.get("data"))) as Record<string, unknown>,
+  };
+}
+
+/** Appends log lines and gives back the items. */
+export function addLines(log: EventLog, lines: readonly string[]): StreamItem[] {
+  const items = lines.map((line) => ({ timestamp: "2026-01-01T00:00:00.000Z", line, stream: "stdout" as const }));
+  return log.append({ kind: "log", attempt: 1, tsMs: 0, items });
+}
+
+export function addEnd(log: EventLog): StreamItem[] {
+  return log.append({ kind: "end", attempt: 1, tsMs: 0, items: [{ status: "timed_out" }] });
+}

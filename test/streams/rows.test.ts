@@ -1,0 +1,139 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { EventLog } from "../../worker/streams/event-log";
+import { IntentRow } from "../../worker/streams/intent-row";
+import { Lanes } from "../../worker/streams/lanes";
+import { LeaseRow } from "../../worker/streams/lease-row";
+import { Meta } from "../../worker/streams/meta";
+import { MetricStore } from "../../worker/streams/metric-store";
+import { migrate } from "../../worker/streams/schema";
+import { Timers } from "../../worker/streams/timers";
+import { addLines, freshStub, inObject } from "./helpers";
+
+describe("migrate", () => {
+  it("makes every table once and may be called again", () =>
+    inObject((storage) => {
+      migrate(storage);
+      const tables = storage.sql
+        .exec<{ name: string }>(
+          "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",
+        )
+        .toArray()
+        .map((table) => table.name)
+        .sort();
+      expect(tables).toEqual(
+        ["frames", "intent", "keys", "lane", "lease", "meta", "points", "segments", "superseded", "timers"].sort(),
+      );
+      expect(new Meta(storage).get("schema_version")).toBe("1");
+    }));
+
+  it("refuses an object that newer code has written", () =>
+    inObject((storage) => {
+      new Meta(storage).set("schema_version", "99");
+      expect(() => migrate(storage)).toThrow(/schema version 99/);
+    }));
+});
+
+describe("Lanes", () => {
+  const answer = { directive: "continue" as const, expires_at_ms: 5, flush_ms: 100 };
+
+  it("counts each lane of an epoch from 1", () =>
+    inObject((storage) => {
+      const lanes = new Lanes(storage);
+      expect(lanes.check(1, "data", 1)).toEqual({ type: "new" });
+      expect(lanes.check(1, "data", 2)).toEqual({ type: "gap", expected: 1 });
+      lanes.store(1, "data", 1, answer);
+      lanes.store(1, "data", 2, { ...answer, directive: "cancel" });
+      expect(lanes.check(1, "data", 1)).toEqual({ type: "repeat", answer: { ...answer, directive: "cancel" } });
+      expect(lanes.check(1, "data", 2)).toEqual({ type: "repeat", answer: { ...answer, directive: "cancel" } });
+      expect(lanes.check(1, "data", 3)).toEqual({ type: "new" });
+      expect(lanes.check(1, "data", 5)).toEqual({ type: "gap", expected: 3 });
+      expect(lanes.check(1, "logs", 1)).toEqual({ type: "new" });
+      expect(lanes.check(2, "data", 1)).toEqual({ type: "new" });
+      expect(lanes.check(2, "data", 3)).toEqual({ type: "gap", expected: 1 });
+      expect(() => lanes.store(1, "data", 2, answer)).toThrow(/not the next one/);
+      expect(() => lanes.store(1, "data", 4, answer)).toThrow(/not the next one/);
+    }));
+});
+
+describe("LeaseRow", () => {
+  it("has the highest epoch as the present lease and remembers those that still drain", () =>
+    inObject((storage) => {
+      const leases = new LeaseRow(storage);
+      expect(leases.current()).toBeNull();
+      leases.grant({ epoch: 1, agentId: "a", attempt: 1, expiresAtMs: 10 });
+      leases.setState(1, "draining");
+      leases.grant({ epoch: 2, agentId: "b", attempt: 2, expiresAtMs: 20 });
+      leases.extend(2, 30);
+      const second = { epoch: 2, agentId: "b", attempt: 2, expiresAtMs: 30, state: "live" };
+      expect(leases.current()).toEqual(second);
+      expect(leases.open()).toEqual([
+        { epoch: 1, agentId: "a", attempt: 1, expiresAtMs: 10, state: "draining" },
+        second,
+      ]);
+      leases.setState(1, "ended");
+      leases.setState(2, "expired");
+      expect(leases.open()).toEqual([]);
+      expect(leases.current()?.state).toBe("expired");
+      expect(leases.find(1)?.state).toBe("ended");
+      expect(leases.find(3)).toBeNull();
+    }));
+});
+
+describe("IntentRow", () => {
+  it("holds one transition until it is settled", () =>
+    inObject((storage) => {
+      const intents = new IntentRow(storage);
+      expect(intents.get()).toBeNull();
+      intents.put({ tid: "t1", command: { type: "start", epoch: 3, resumedFromStep: 7 }, atMs: 5 });
+      expect(() => intents.put({ tid: "t2", command: { type: "cancel" }, atMs: 6 })).toThrow(/t1 has not been settled/);
+      expect(intents.get()).toEqual({ tid: "t1", command: { type: "start", epoch: 3, resumedFromStep: 7 }, atMs: 5 });
+      intents.delete("t1");
+      expect(intents.get()).toBeNull();
+    }));
+});
+
+describe("Timers", () => {
+  it("gives what is due and when the alarm has to ring", () =>
+    inObject((storage) => {
+      const timers = new Timers(storage);
+      expect(timers.next()).toBeNull();
+      timers.set("lease", 60);
+      timers.set("intent", 10);
+      timers.set("seen", 30);
+      timers.set("lease", 20);
+      expect([timers.next(), timers.at("lease"), timers.at("none")]).toEqual([10, 20, null]);
+      expect(timers.due(9)).toEqual([]);
+      expect(timers.due(20)).toEqual([
+        { name: "intent", atMs: 10 },
+        { name: "lease", atMs: 20 },
+      ]);
+      timers.clear("intent");
+      expect(timers.next()).toBe(20);
+    }));
+});
+
+it("keeps everything when the object is evicted", async () => {
+  const stub = freshStub();
+  await runInDurableObject(stub, (_instance, { storage }) => {
+    addLines(new EventLog(storage), ["a", "b"]);
+    new MetricStore(storage).add([{ kind: "train", step: 1, attempt: 1, tsMs: 0, values: { loss: 1 } }]);
+    new Lanes(storage).store(1, "logs", 1, { directive: "continue", expires_at_ms: 1, flush_ms: 1000 });
+    new LeaseRow(storage).grant({ epoch: 1, agentId: "a", attempt: 1, expiresAtMs: 10 });
+    new IntentRow(storage).put({ tid: "t", command: { type: "cancel" }, atMs: 1 });
+    new Timers(storage).set("lease", 10);
+    new Meta(storage).set("last_version", "3");
+  });
+  await evictDurableObject(stub);
+  await runInDurableObject(stub, (_instance, { storage }) => {
+    const log = new EventLog(storage);
+    expect(log.read({ after: 0, maxItems: 9, maxBytes: 1e6 }).map((item) => item.id)).toEqual([1, 2]);
+    expect(addLines(log, ["c"])[0]?.id).toBe(3);
+    expect(new MetricStore(storage).query({ maxPoints: 9 }).latestStep).toBe(1);
+    expect(new Lanes(storage).check(1, "logs", 3)).toEqual({ type: "gap", expected: 2 });
+    expect(new LeaseRow(storage).current()?.agentId).toBe("a");
+    expect(new IntentRow(storage).get()?.tid).toBe("t");
+    expect(new Timers(storage).next()).toBe(10);
+    expect(new Meta(storage).get("last_version")).toBe("3");
+  });
+});

@@ -1,0 +1,61 @@
+/**
+ * Four kinds of tests: `workers` runs inside workerd with the worker's own configuration, `streams` inside workerd with an
+ * object that has only streams in it, `node` in plain Node, `e2e` in Node against whole processes.
+ */
+import path from "node:path";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig, defineProject } from "vitest/config";
+
+/** What a deployment sets as secrets: any 32 bytes do here. */
+const TEST_SECRETS = {
+  ANNEAL_ADMIN_TOKEN: "test-admin-token-of-at-least-32-bytes",
+  ANNEAL_SIGNING_KEY: "test-signing-key-of-at-least-32-bytes",
+  ANNEAL_DEPLOYMENT: "dev",
+  ANNEAL_SUBSTITUTE_GPUS: "true",
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      async () => {
+        const migrations = await readD1Migrations(path.join(import.meta.dirname, "migrations"));
+        return defineProject({
+          plugins: [
+            cloudflareTest({
+              wrangler: { configPath: "./wrangler.toml" },
+              miniflare: { bindings: { ...TEST_SECRETS, TEST_MIGRATIONS: migrations } },
+            }),
+          ],
+          test: {
+            name: "workers",
+            include: ["test/{objects,http,conformance,stores,services}/**/*.test.ts"],
+            setupFiles: ["./test/setup.ts"],
+          },
+        });
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: "./test/streams/fixture/wrangler.toml" } })],
+        test: {
+          name: "streams",
+          include: ["test/streams/**/*.test.ts"],
+          // A property is many runs, and all of them share two cores with whatever else is tested.
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: { name: "node", environment: "node", include: ["test/{agent,domain,cli,tooling}/**/*.test.ts"] },
+      },
+      {
+        test: {
+          name: "e2e",
+          environment: "node",
+          include: ["test/e2e/**/*.test.ts"],
+          // Real processes, real training: minutes, and one file at a time since they share two cores.
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});

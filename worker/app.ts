@@ -1,0 +1,37 @@
+/** The root app: mounts every edge, and answers for the paths that belong to none, in the native shape. */
+import { Hono } from "hono";
+import { adminApi } from "./admin-api";
+import { registerAgentApi } from "./agent-api";
+import { annealDialect } from "./dialects/anneal";
+import { veriDialect } from "./dialects/veri";
+import { DomainError } from "./domain/errors";
+import { mountDialect, prepare } from "./http/dialect";
+import { failureResponse, toFailure } from "./http/failure";
+import type { EdgeDeps, HttpEnv } from "./http/http-env";
+import { renderNativeError } from "./http/native-errors";
+import { registerOpenApi } from "./http/openapi";
+import { requestId } from "./http/request-id";
+import { securityHeaders } from "./http/security-headers";
+
+/** The order of the APIs on `/docs`. */
+const DIALECTS = [annealDialect, veriDialect, adminApi];
+
+export function createApp(deps: EdgeDeps): Hono<HttpEnv> {
+  const root = new Hono<HttpEnv>();
+  // The only wildcards there are: neither can throw, so every error is rendered by the edge it belongs to.
+  root.use("*", requestId, securityHeaders);
+  root.onError((error, c) => failureResponse(toFailure(error, c.var.requestId), renderNativeError));
+  root.notFound((c) =>
+    failureResponse(toFailure(new DomainError("not_found", "no such path"), c.var.requestId), renderNativeError),
+  );
+
+  const documented = DIALECTS.map((dialect) => ({ dialect, app: mountDialect(root, dialect, deps) }));
+  registerAgentApi(root, deps);
+  registerOpenApi(root, documented, deps);
+  root.get("/healthcheck", (c) => c.json({ status: "ok" }));
+  // Signed: the token says which bytes, for whom and until when.
+  root.get("/blobs/:token/:filename?", prepare(deps), async (c) =>
+    c.var.services.download(c.req.param("token"), c.req.header("range") ?? null),
+  );
+  return root;
+}

@@ -1,0 +1,67 @@
+/** Anneal's own API: the whole domain. The dashboard and the CLI speak only this. */
+import type { Dialect } from "../../http/dialect";
+import { errorSchema, renderError } from "./errors";
+import { cancelJobRoute } from "./routes/cancel-job";
+import { createAgentTokenRoute } from "./routes/create-agent-token";
+import { createFunctionRoute } from "./routes/create-function";
+import { createJobRoute } from "./routes/create-job";
+import { createKeyRoute } from "./routes/create-key";
+import { createProjectRoute } from "./routes/create-project";
+import { downloadDatasetRoute } from "./routes/download-dataset";
+import { getCheckpointRoute } from "./routes/get-checkpoint";
+import { getDatasetRoute } from "./routes/get-dataset";
+import { getFunctionRoute } from "./routes/get-function";
+import { getJobRoute } from "./routes/get-job";
+import { getMetricsRoute } from "./routes/get-metrics";
+import { getModelRoute } from "./routes/get-model";
+import { listAgentTokensRoute } from "./routes/list-agent-tokens";
+import { listAgentsRoute } from "./routes/list-agents";
+import { listCheckpointsRoute } from "./routes/list-checkpoints";
+import { listDatasetsRoute } from "./routes/list-datasets";
+import { listEventsRoute } from "./routes/list-events";
+import { listFunctionsRoute } from "./routes/list-functions";
+import { listJobsRoute } from "./routes/list-jobs";
+import { listKeysRoute } from "./routes/list-keys";
+import { listProjectsRoute } from "./routes/list-projects";
+import { revokeAgentRoute } from "./routes/revoke-agent";
+import { revokeKeyRoute } from "./routes/revoke-key";
+import { streamJobRoute } from "./routes/stream-job";
+import { uploadDatasetRoute } from "./routes/upload-dataset";
+
+export const annealDialect: Dialect = {
+  name: "anneal",
+  title: "Anneal",
+  version: "1",
+  description: "Anneal's own API: everything that there is, whichever API it was made through.",
+  credential: "key",
+  errorSchema,
+  renderError,
+  routes: [
+    createProjectRoute,
+    listProjectsRoute,
+    createKeyRoute,
+    listKeysRoute,
+    revokeKeyRoute,
+    uploadDatasetRoute,
+    listDatasetsRoute,
+    getDatasetRoute,
+    downloadDatasetRoute,
+    createFunctionRoute,
+    listFunctionsRoute,
+    getFunctionRoute,
+    createJobRoute,
+    listJobsRoute,
+    getJobRoute,
+    cancelJobRoute,
+    listEventsRoute,
+    getMetricsRoute,
+    streamJobRoute,
+    getModelRoute,
+    listCheckpointsRoute,
+    getCheckpointRoute,
+    listAgentsRoute,
+    revokeAgentRoute,
+    createAgentTokenRoute,
+    listAgentTokensRoute,
+  ],
+};

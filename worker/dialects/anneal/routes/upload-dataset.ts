@@ -1,0 +1,43 @@
+import { z } from "@hono/zod-openapi";
+import { invalid } from "../../../domain/errors";
+import { MAX_UPLOAD_BYTES } from "../../../http/body-limit";
+import { defineRoute } from "../../../http/define-route";
+import { withUploadForm } from "../../../http/multipart";
+import { withRawUpload } from "../../../http/raw-upload";
+import { fromDataset } from "../map";
+import { dataset, uploadDatasetQuery } from "../schema";
+
+const maxBytes = MAX_UPLOAD_BYTES;
+
+export const uploadDatasetRoute = defineRoute({
+  operationId: "anneal.uploadDataset",
+  method: "post",
+  path: "/anneal/v1/datasets",
+  summary: "Upload JSON Lines.",
+  description:
+    "A form with `name` (before the file) and `file`, or the bytes as the body with `?name=`. The first row decides the " +
+    "format; a wrong line is named, and then nothing is kept.",
+  tags: ["Datasets"],
+  scope: "write",
+  query: uploadDatasetQuery,
+  form: z.object({ name: z.string(), file: z.string().openapi({ format: "binary" }) }),
+  answer: { status: 201, description: "Kept as it came.", schema: dataset },
+  handler: async ({ services, principal, query, request }) => {
+    if (isForm(request)) {
+      const limits = { fields: ["name"], fileField: "file", maxBytes };
+      return withUploadForm(request, limits, async (form) => {
+        const name = query.name ?? form.required("name");
+        return fromDataset(await services.uploadDataset(principal, { name, chunks: form.chunks, maxBytes }));
+      });
+    }
+    const { name } = query;
+    if (name === undefined) throw invalid("name", "is required: as ?name=, or as a field of a form");
+    return withRawUpload(request, maxBytes, async (chunks) =>
+      fromDataset(await services.uploadDataset(principal, { name, chunks, maxBytes })),
+    );
+  },
+});
+
+function isForm(request: Request): boolean {
+  return (request.headers.get("content-type") ?? "").toLowerCase().startsWith("multipart/");
+}

@@ -1,0 +1,289 @@
+/** What the native dialect takes and answers. It shows the whole domain: every other dialect is a part of this. */
+import { z } from "@hono/zod-openapi";
+import {
+  checkpointKind,
+  DATASET_FORMATS,
+  failureReason,
+  functionFormat,
+  gpuInfo,
+  METHODS,
+  slotInfo,
+} from "../../../protocol";
+import { SCOPES } from "../../domain/accounts";
+import { EVENT_TYPES } from "../../domain/job";
+import { JOB_STATUSES } from "../../domain/job-state";
+import { pageParams, queryInt } from "../../http/page-params";
+
+export const PREFIX = {
+  project: "ms-",
+  key: "key_",
+  dataset: "ds_",
+  fn: "rf_",
+  job: "job_",
+  checkpoint: "ckpt_",
+  agent: "agent_",
+  token: "boot_",
+  account: "acct_",
+} as const;
+
+const MAX_NAME_CHARS = 200;
+export const name = z.string().trim().min(1).max(MAX_NAME_CHARS);
+const timestamp = z.string().openapi({ description: "RFC 3339, UTC, milliseconds.", format: "date-time" });
+const sha256 = z.string().openapi({ description: "SHA-256 in lower-case hex." });
+const signedUrl = z.string().openapi({ description: "Needs no key; answers GET and Range for at most an hour." });
+
+export function listOf<T extends z.ZodType>(item: T) {
+  return z.object({ data: z.array(item), has_more: z.boolean() });
+}
+
+export const listQuery = (prefix: string) => z.object(pageParams({ prefix, defaultLimit: 20, maxLimit: 100 }));
+
+export const idParam = z.object({ id: z.string() });
+
+export const revoked = z.object({ id: z.string(), revoked: z.literal(true) }).openapi("Revoked");
+
+export const createProject = z.strictObject({ name });
+export const project = z.object({ id: z.string(), name: z.string(), created_at: timestamp }).openapi("Project");
+
+export const createKey = z.strictObject({
+  name,
+  scopes: z
+    .array(z.enum(SCOPES))
+    .min(1)
+    .optional()
+    .openapi({ description: "Never wider than the caller's, which is the default." }),
+});
+export const key = z
+  .object({
+    id: z.string(),
+    project_id: z.string(),
+    name: z.string(),
+    prefix: z.string(),
+    scopes: z.array(z.enum(SCOPES)),
+    created_at: timestamp,
+    last_used_at: timestamp.nullable(),
+  })
+  .openapi("Key");
+export const newKey = key
+  .extend({ key: z.string().openapi({ description: "Shown this once; only its SHA-256 is kept." }) })
+  .openapi("NewKey");
+
+export const uploadDatasetQuery = z.object({
+  name: name.optional().openapi({ description: "For a raw body; a form has its own field `name`." }),
+});
+export const dataset = z
+  .object({
+    id: z.string(),
+    project_id: z.string(),
+    name: z.string(),
+    format: z.enum(DATASET_FORMATS),
+    columns: z.array(z.string()),
+    num_rows: z.int(),
+    size_bytes: z.int(),
+    sha256,
+    created_at: timestamp,
+  })
+  .openapi("Dataset");
+export const download = z
+  .object({ url: signedUrl, size_bytes: z.int(), sha256, expires_at: timestamp })
+  .openapi("Download");
+
+export const createFunction = z.strictObject({ name, format: functionFormat.default("trl"), source: z.string() });
+export const fn = z
+  .object({
+    id: z.string(),
+    project_id: z.string(),
+    name: z.string(),
+    format: functionFormat,
+    size_bytes: z.int(),
+    sha256,
+    created_at: timestamp,
+  })
+  .openapi("Function");
+
+const gpu = z.object({ type: z.string(), count: z.int() });
+const weighted = z.object({ id: z.string(), weight: z.number() });
+
+export const createJob = z
+  .strictObject({
+    method: z.string().openapi({ description: `One of ${METHODS.join(", ")}.` }),
+    base_model: z.string().openapi({
+      description: "Built in (anneal/tiny-llama), a Hugging Face id, or job_<id>[@ordinal].",
+    }),
+    dataset_id: z.string(),
+    functions: z
+      .array(z.strictObject({ id: z.string(), weight: z.number().default(1) }))
+      .max(16)
+      .default([]),
+    hyperparameters: z.record(z.string(), z.unknown()).default({}),
+    output_name: z.string(),
+    gpu: z.strictObject({ type: z.string(), count: z.int().default(1) }).optional(),
+    provider: z.string().optional(),
+    max_cost_usd: z.number().positive().optional(),
+    max_duration_seconds: z.number().positive().optional(),
+  })
+  .openapi("CreateJob");
+export type CreateJob = z.infer<typeof createJob>;
+
+export const jobSpec = z
+  .object({
+    base_model: z.discriminatedUnion("kind", [
+      z.object({ kind: z.literal("builtin"), name: z.string() }),
+      z.object({ kind: z.literal("hub"), id: z.string() }),
+      z.object({ kind: z.literal("path"), path: z.string() }),
+      z.object({ kind: z.literal("job"), job_id: z.string(), ordinal: z.int().optional() }),
+    ]),
+    hyperparameters: z.record(z.string(), z.unknown()).openapi({ description: "With every default filled in." }),
+    functions: z.array(weighted),
+    gpu,
+    provider: z.string().nullable(),
+    max_cost_usd: z.number().nullable(),
+    max_duration_seconds: z.number().nullable(),
+  })
+  .openapi("JobSpec");
+
+export const jobSummary = z
+  .object({
+    id: z.string(),
+    project_id: z.string(),
+    method: z.enum(METHODS),
+    status: z.enum(JOB_STATUSES),
+    reason: z
+      .object({ code: failureReason, message: z.string() })
+      .nullable()
+      .openapi({ description: "Why the job failed, timed out or was cancelled." }),
+    base_model: z.string(),
+    dataset_id: z.string(),
+    output_name: z.string(),
+    spec: jobSpec,
+    provider: z.string().nullable(),
+    gpu: gpu.nullable().openapi({ description: "null until the job is provisioned." }),
+    gpu_requested: gpu,
+    attempt: z.int().openapi({ description: "0 before the first one." }),
+    lost_in_a_row: z
+      .int()
+      .openapi({ description: "Attempts lost since the last committed checkpoint; 3 end the job." }),
+    agent_id: z.string().nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+    started_at: timestamp.nullable(),
+    completed_at: timestamp.nullable(),
+  })
+  .openapi("JobSummary");
+export const job = jobSummary
+  .extend({
+    log_tail: z.array(z.string()).openapi({ description: "The last lines of a failed job." }),
+    checkpoint_sha256: sha256.nullable().openapi({ description: "Of model.tar.gz, when the job has completed." }),
+    model: z.object({ checkpoint_id: z.string(), step: z.int(), url: signedUrl, expires_at: timestamp }).nullable(),
+  })
+  .openapi("Job");
+
+export const listJobsQuery = listQuery(PREFIX.job).extend({
+  status: z.enum(JOB_STATUSES).optional(),
+  method: z.enum(METHODS).optional(),
+  project_id: z.string().optional(),
+});
+
+const MAX_EVENT_ID = 1_000_000_000_000;
+export const eventsQuery = z.object({
+  limit: queryInt({ min: 1, max: 1000, default: 50 }),
+  after: queryInt({ min: 0, max: MAX_EVENT_ID }).optional().openapi({ description: "The id of the last event read." }),
+});
+export const event = z
+  .object({
+    id: z.int().openapi({ description: "Counts all items of the job's stream." }),
+    event_type: z.enum(EVENT_TYPES),
+    timestamp,
+    attempt: z.int(),
+    metadata: z.record(z.string(), z.unknown()),
+  })
+  .openapi("Event");
+
+const MAX_STEP = 1_000_000_000_000;
+export const metricsQuery = z.object({
+  keys: z.string().optional().openapi({ description: "Comma-separated; all when absent." }),
+  from_step: queryInt({ min: 0, max: MAX_STEP }).optional(),
+  to_step: queryInt({ min: 0, max: MAX_STEP }).optional(),
+  max_points: queryInt({ min: 1, max: 10_000, default: 500 }).openapi({
+    description: "Longer runs are thinned evenly.",
+  }),
+});
+export const metrics = z
+  .object({
+    metrics: z.array(z.object({ step: z.int(), attempt: z.int(), values: z.record(z.string(), z.number()) })),
+    available_keys: z.array(z.string()),
+    latest_step: z.int().nullable(),
+  })
+  .openapi("Metrics");
+
+export const checkpoint = z
+  .object({
+    id: z.string(),
+    job_id: z.string(),
+    attempt: z.int(),
+    kind: checkpointKind,
+    step: z.int(),
+    epoch: z.number().openapi({ description: "Epochs trained so far." }),
+    ordinal: z.int().nullable().openapi({ description: "What job_<id>@<ordinal> means; null for resume checkpoints." }),
+    state: z.enum(["committed", "bad", "deleted"]),
+    size_bytes: z.int(),
+    model_sha256: sha256.nullable(),
+    created_at: timestamp,
+  })
+  .openapi("Checkpoint");
+export const checkpointDetail = checkpoint
+  .extend({
+    files: z.array(z.object({ role: z.string(), path: z.string(), size_bytes: z.int(), sha256, url: signedUrl })),
+  })
+  .openapi("CheckpointDetail");
+export const checkpointParams = z.object({ id: z.string(), checkpoint_id: z.string() });
+
+export const model = z
+  .object({
+    job_id: z.string(),
+    checkpoint_id: z.string(),
+    sha256: sha256.openapi({ description: "Of the archive." }),
+    url: signedUrl.openapi({ description: "model.tar.gz." }),
+    files: z
+      .array(z.object({ path: z.string(), size_bytes: z.int(), url: signedUrl }))
+      .openapi({ description: "The same files one by one." }),
+    expires_at: timestamp,
+  })
+  .openapi("Model");
+
+export const agent = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    agent_version: z.string(),
+    gpus: z.array(gpuInfo),
+    cpu_count: z.int(),
+    memory_bytes: z.int(),
+    driver: z.string().nullable(),
+    cuda_probe: z.object({ ok: z.boolean(), detail: z.string() }).nullable(),
+    isolation: z.object({ level: z.int(), detail: z.string() }),
+    slots: z.array(slotInfo),
+    created_at: timestamp,
+    revoked_at: timestamp.nullable(),
+  })
+  .openapi("Agent");
+
+/** A host that is booted by hand may take a while; a token that is forgotten should not stay good for long. */
+const DEFAULT_TOKEN_TTL_SECONDS = 3600;
+const MAX_TOKEN_TTL_SECONDS = 30 * 24 * 3600;
+export const createToken = z.strictObject({
+  reusable: z.boolean().default(false).openapi({ description: "One token for many agents." }),
+  ttl_seconds: z.int().min(60).max(MAX_TOKEN_TTL_SECONDS).default(DEFAULT_TOKEN_TTL_SECONDS),
+});
+export const token = z
+  .object({
+    id: z.string(),
+    reusable: z.boolean(),
+    agent_id: z.string().nullable().openapi({ description: "The agent that used it." }),
+    created_at: timestamp,
+    expires_at: timestamp,
+  })
+  .openapi("AgentToken");
+export const newToken = token
+  .extend({ token: z.string().openapi({ description: "Shown this once; only its SHA-256 is kept." }) })
+  .openapi("NewAgentToken");

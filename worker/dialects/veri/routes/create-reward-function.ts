@@ -1,0 +1,39 @@
+import { z } from "@hono/zod-openapi";
+import { functionFormat } from "../../../../protocol";
+import { invalid } from "../../../domain/errors";
+import { MAX_SOURCE_BYTES } from "../../../domain/reward-source";
+import { MAX_UPLOAD_BYTES } from "../../../http/body-limit";
+import { defineRoute } from "../../../http/define-route";
+import { wholeFile, withUploadForm } from "../../../http/multipart";
+import { fromFunction } from "../map";
+import { rewardFunction } from "../schema";
+
+const LIMITS = { fields: ["name", "format"], fileField: "file", maxBytes: MAX_UPLOAD_BYTES };
+
+export const createRewardFunction = defineRoute({
+  operationId: "veri.createRewardFunction",
+  method: "post",
+  path: "/v1/reward_functions",
+  scope: "write",
+  summary: "Upload a reward function",
+  description: "A Python file that defines `def reward(` (format trl) or `async def reward(` (format miles).",
+  tags: ["reward_functions"],
+  form: z.object({
+    name: z.string(),
+    format: functionFormat.default("trl"),
+    file: z.string().openapi({ format: "binary" }),
+  }),
+  answer: { description: "The reward function.", schema: rewardFunction },
+  handler: ({ request, principal, services }) =>
+    withUploadForm(request, LIMITS, async (form) => {
+      const source = await wholeFile(form, MAX_SOURCE_BYTES);
+      const format = functionFormat.safeParse(form.optional("format") ?? "trl");
+      if (!format.success) throw invalid("format", `must be one of ${functionFormat.options.join(", ")}`);
+      const fn = await services.createFunction(principal, {
+        name: form.required("name"),
+        format: format.data,
+        source,
+      });
+      return fromFunction(fn);
+    }),
+});

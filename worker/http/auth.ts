@@ -1,0 +1,65 @@
+/**
+ * Who is calling: an API key in `Authorization: Bearer` or `X-API-Key`. As route middleware only: a wildcard in a dialect
+ * would answer for its neighbours' paths. The key's look-up and the route's first read are one batch.
+ */
+import type { Context, MiddlewareHandler } from "hono";
+import type { Scope } from "../domain/accounts";
+import { DomainError } from "../domain/errors";
+import type { FirstRead } from "../domain/ports";
+import type { HttpEnv } from "./http-env";
+
+/** `read` gets the path's parameters as they came, not yet validated. */
+export function keyAuth(
+  scope: Scope,
+  read: (params: Record<string, string>) => FirstRead,
+): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    const key = presentedCredential(c);
+    const { principal, first } = await c.var.services.authenticate(key, scope, read(c.req.param()));
+    c.set("principal", principal);
+    c.set("first", first);
+    await next();
+  };
+}
+
+/** The deployment's owner; good on the admin edge alone. */
+export function adminAuth(adminToken: (c: Context<HttpEnv>) => string | null): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    const expected = adminToken(c);
+    const presented = presentedCredential(c);
+    if (expected === null || !(await sameSecret(presented, expected))) {
+      throw new DomainError("unauthenticated", "this is not the admin token of the deployment");
+    }
+    await next();
+  };
+}
+
+function presentedCredential(c: Context<HttpEnv>): string {
+  const authorization = c.req.header("authorization");
+  const header = c.req.header("x-api-key");
+  const bearer = authorization === undefined ? undefined : bearerToken(authorization);
+  if (bearer !== undefined && header !== undefined && bearer !== header) {
+    throw new DomainError("unauthenticated", "Authorization and X-API-Key hold different credentials");
+  }
+  const credential = bearer ?? header;
+  if (credential === undefined || credential === "") {
+    throw new DomainError("unauthenticated", "no API key: send it as 'Authorization: Bearer <key>' or in X-API-Key");
+  }
+  return credential;
+}
+
+function bearerToken(authorization: string): string {
+  const match = /^bearer +(\S+)$/i.exec(authorization.trim());
+  if (!match?.[1]) throw new DomainError("unauthenticated", "the Authorization header is not 'Bearer <key>'");
+  return match[1];
+}
+
+/** Compares digests, so that neither content nor length shows in the time it takes. */
+async function sameSecret(a: string, b: string): Promise<boolean> {
+  const encoder = new TextEncoder();
+  const [left, right] = await Promise.all([
+    crypto.subtle.digest("SHA-256", encoder.encode(a)),
+    crypto.subtle.digest("SHA-256", encoder.encode(b)),
+  ]);
+  return crypto.subtle.timingSafeEqual(left, right);
+}

@@ -1,0 +1,37 @@
+/** Bodies are counted as they stream in: Content-Length is only the quicker way to say no. */
+import type { MiddlewareHandler } from "hono";
+import { DomainError } from "../domain/errors";
+import type { HttpEnv } from "./http-env";
+
+const MIB = 1024 * 1024;
+
+/** A job's request is a few KiB; a long system prompt may take some more. */
+export const MAX_JSON_BYTES = MIB;
+/** Common plans end request bodies at 100 MB: below that, the refusal is ours and says what to do. */
+export const MAX_UPLOAD_BYTES = 95 * MIB;
+
+/** Reads a JSON body within its limit; validators parse it from the new request, and idempotency hashes it as it came. */
+export const jsonBody: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of limitedBody(c.req.raw, MAX_JSON_BYTES)) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  c.set("rawBody", body);
+  c.req.raw = new Request(c.req.raw, { body });
+  await next();
+};
+
+/** The body's chunks, until there are more than `maxBytes`. */
+export async function* limitedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+  const tooLarge = new DomainError(
+    "payload_too_large",
+    `the request body is over the limit of ${String(maxBytes)} bytes (${String(Math.floor(maxBytes / MIB))} MiB)`,
+  );
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
+  if (!request.body) return;
+  let total = 0;
+  for await (const chunk of request.body as ReadableStream<Uint8Array>) {
+    total += chunk.byteLength;
+    if (total > maxBytes) throw tooLarge;
+    yield chunk;
+  }
+}

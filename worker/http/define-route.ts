@@ -1,0 +1,225 @@
+/**
+ * One way to define a route. The dialect's author writes schemas and a handler of typed values; auth (with the route's
+ * first read), body limits, validation, errors and the OpenAPI entry follow from the definition.
+ */
+import { OpenAPIHono, z, type RouteConfig } from "@hono/zod-openapi";
+import type { Context, Handler, MiddlewareHandler } from "hono";
+import type { Principal, Scope } from "../domain/accounts";
+import { STATUS_OF, type ErrorCode } from "../domain/errors";
+import type { FirstRead, FirstReadResult } from "../domain/ports";
+import type { Idempotency, Services } from "../services/services";
+import { keyAuth } from "./auth";
+import { jsonBody } from "./body-limit";
+import type { HttpEnv } from "./http-env";
+import { idempotencyOf, MAX_IDEMPOTENCY_KEY_CHARS } from "./idempotency";
+
+/** What a handler gets: everything validated, and who is calling. */
+export interface Call<Params, Query, Body> {
+  params: Params;
+  query: Query;
+  body: Body;
+  services: Services;
+  /** Unset on the admin edge, whose routes do not ask. */
+  principal: Principal;
+  first: FirstReadResult;
+  origin: string;
+  requestId: string;
+  /** The request itself, for streamed bodies and single headers. */
+  request: Request;
+  idempotency(): Promise<Idempotency | null>;
+}
+
+export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
+  /** `<dialect>.<verbNoun>`. */
+  operationId: string;
+  method: "get" | "post" | "put" | "patch" | "delete";
+  /** Whole, with `{params}`. */
+  path: string;
+  summary: string;
+  description?: string;
+  tags: string[];
+  /** What the key must be good for; absent on the admin edge. */
+  scope?: Scope;
+  params?: P;
+  query?: Q;
+  /** A JSON body. */
+  body?: B;
+  /** Documents a multipart body; the handler reads it by `withUploadForm`. */
+  form?: z.ZodType;
+  /** Honours `Idempotency-Key`. */
+  idempotent?: boolean;
+  /** Read in one batch with the key; gets the path's parameters as they came. */
+  firstRead?: (params: Record<string, string>) => FirstRead;
+  /** A `schema` is answered as JSON; without one the handler answers a Response of `contentType`. */
+  answer: { status?: number; description: string; schema?: R; contentType?: string };
+  /** Other statuses that are no errors, such as 204. */
+  alsoAnswers?: Record<number, string>;
+  /** Errors beyond those that follow from the definition. */
+  errors?: ErrorCode[];
+  handler: (call: Call<z.output<P>, z.output<Q>, z.output<B>>) => Promise<z.input<R> | Response>;
+}
+
+/** What a dialect lends to its routes. */
+export interface RouteHost {
+  errorSchema: z.ZodType;
+  /** Fills the context; runs before auth, so that its failure is rendered by the dialect. */
+  prepare: MiddlewareHandler<HttpEnv>;
+  /** In place of API keys. */
+  auth?: MiddlewareHandler<HttpEnv>;
+}
+
+export interface Route {
+  operationId: string;
+  method: string;
+  path: string;
+  mount(app: OpenAPIHono<HttpEnv>, host: RouteHost): void;
+}
+
+type Empty = z.ZodObject<Record<never, never>>;
+
+export function defineRoute<
+  P extends z.ZodType = Empty,
+  Q extends z.ZodType = Empty,
+  B extends z.ZodType = Empty,
+  R extends z.ZodType = z.ZodType<never>,
+>(definition: RouteDefinition<P, Q, B, R>): Route {
+  const { operationId, method, path } = definition;
+  return {
+    operationId,
+    method,
+    path,
+    mount(app, host) {
+      app.openAPIRegistry.registerPath(documented(definition, host));
+      app.openapi(validated(definition, host), handled(definition));
+    },
+  };
+}
+
+function handled<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType>(
+  definition: RouteDefinition<P, Q, B, R>,
+): Handler<HttpEnv> {
+  return async (c) => {
+    const answer = await definition.handler(callOf(c, definition));
+    if (answer instanceof Response) return answer;
+    return Response.json(answer, { status: definition.answer.status ?? 200 });
+  };
+}
+
+function callOf<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType>(
+  c: Context<HttpEnv>,
+  definition: RouteDefinition<P, Q, B, R>,
+): Call<z.output<P>, z.output<Q>, z.output<B>> {
+  // The validators have run with these very schemas; Hono's types cannot carry that through a generic.
+  const valid = (target: "param" | "query" | "json") => c.req.valid(target as never) as unknown;
+  return {
+    params: (definition.params ? valid("param") : {}) as z.output<P>,
+    query: (definition.query ? valid("query") : {}) as z.output<Q>,
+    body: (definition.body ? valid("json") : {}) as z.output<B>,
+    services: c.var.services,
+    principal: c.var.principal,
+    first: c.var.first,
+    origin: c.var.origin,
+    requestId: c.var.requestId,
+    request: c.req.raw,
+    idempotency: () => idempotencyOf(c, definition.operationId),
+  };
+}
+
+type AnyDefinition = Pick<
+  RouteDefinition<z.ZodType, z.ZodType, z.ZodType, z.ZodType>,
+  Exclude<keyof RouteDefinition<z.ZodType, z.ZodType, z.ZodType, z.ZodType>, "handler">
+>;
+
+/** The route as it runs: middleware in order, then the validators. */
+function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
+  const { method, path, params, query, body, scope, firstRead } = definition;
+  const auth = host.auth ?? keyAuth(scope ?? "read", firstRead ?? (() => ({ kind: "none" })));
+  return {
+    method,
+    path,
+    hide: true,
+    middleware: [host.prepare, auth, ...(body ? [jsonBody] : [])],
+    request: {
+      ...(params ? { params: params as z.ZodObject } : {}),
+      ...(query ? { query: query as z.ZodObject } : {}),
+      ...(body ? { body: { required: true, content: { "application/json": { schema: body } } } } : {}),
+    },
+    responses: {},
+  };
+}
+
+/** The route as it is documented. */
+function documented(definition: AnyDefinition, host: RouteHost): RouteConfig {
+  const { operationId, method, path, summary, description, tags, params, query, body, form, answer } = definition;
+  const content = body
+    ? { "application/json": { schema: body } }
+    : form
+      ? { "multipart/form-data": { schema: form } }
+      : undefined;
+  return {
+    operationId,
+    method,
+    path,
+    summary,
+    ...(description === undefined ? {} : { description }),
+    tags,
+    request: {
+      ...(params ? { params: params as z.ZodObject } : {}),
+      ...(query ? { query: query as z.ZodObject } : {}),
+      ...(definition.idempotent ? { headers: idempotencyHeader } : {}),
+      ...(content ? { body: { required: true, content } } : {}),
+    },
+    responses: {
+      [answer.status ?? 200]: {
+        description: answer.description,
+        ...(answer.schema
+          ? { content: { "application/json": { schema: answer.schema } } }
+          : answer.contentType
+            ? { content: { [answer.contentType]: { schema: z.string() } } }
+            : {}),
+      },
+      ...Object.fromEntries(
+        Object.entries(definition.alsoAnswers ?? {}).map(([status, text]) => [status, { description: text }]),
+      ),
+      ...errorResponses(errorsOf(definition), host.errorSchema),
+    },
+  };
+}
+
+const idempotencyHeader = z.object({
+  "Idempotency-Key": z
+    .string()
+    .min(1)
+    .max(MAX_IDEMPOTENCY_KEY_CHARS)
+    .optional()
+    .openapi({ description: "The same key and body again get the first answer." }),
+});
+
+function errorsOf(definition: AnyDefinition): Set<ErrorCode> {
+  const { params, query, body, form, firstRead, idempotent, errors } = definition;
+  return new Set<ErrorCode>([
+    "unauthenticated",
+    "forbidden",
+    ...(params || query || body || form ? (["invalid_request"] as const) : []),
+    ...(firstRead ? (["not_found"] as const) : []),
+    ...(body || form ? (["payload_too_large", "unsupported_media_type"] as const) : []),
+    ...(idempotent ? (["idempotency_mismatch"] as const) : []),
+    ...(errors ?? []),
+    "internal",
+    "unavailable",
+  ]);
+}
+
+/** Statuses come from STATUS_OF alone, so that what is documented is what is sent. */
+function errorResponses(codes: Set<ErrorCode>, schema: z.ZodType): RouteConfig["responses"] {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) byStatus.set(STATUS_OF[code], [...(byStatus.get(STATUS_OF[code]) ?? []), code]);
+  return Object.fromEntries(
+    [...byStatus]
+      .sort(([a], [b]) => a - b)
+      .map(([status, names]) => [
+        status,
+        { description: names.join(", "), content: { "application/json": { schema } } },
+      ]),
+  );
+}

@@ -1,0 +1,65 @@
+/** A dialect as an app of its own: its routes, its error shape, its OpenAPI document; mounted at the root without a prefix. */
+import { OpenAPIHono, type z } from "@hono/zod-openapi";
+import type { Hono, MiddlewareHandler } from "hono";
+import { DomainError } from "../domain/errors";
+import { adminAuth } from "./auth";
+import type { Route } from "./define-route";
+import { failureResponse, refuse, toFailure, type RenderError } from "./failure";
+import type { EdgeDeps, HttpEnv } from "./http-env";
+
+export interface Dialect {
+  /** As in `/openapi/<name>.json`. */
+  name: string;
+  title: string;
+  version: string;
+  description: string;
+  /** API keys, or the admin token of the deployment. */
+  credential: "key" | "admin";
+  errorSchema: z.ZodType;
+  renderError: RenderError;
+  routes: Route[];
+}
+
+/** Mounts `dialect` on the root; the app that comes back knows the dialect's OpenAPI registry. */
+export function mountDialect(root: Hono<HttpEnv>, dialect: Dialect, deps: EdgeDeps): OpenAPIHono<HttpEnv> {
+  const app = new OpenAPIHono<HttpEnv>({
+    defaultHook: (result: { success: boolean; error?: z.ZodError }) => {
+      if (!result.success) throw refuse(result.error?.issues ?? []);
+    },
+  });
+  app.onError((error, c) => failureResponse(toFailure(error, c.var.requestId), dialect.renderError));
+  const host = {
+    errorSchema: dialect.errorSchema,
+    prepare: prepare(deps),
+    ...(dialect.credential === "admin" ? { auth: adminAuth((c) => deps.settingsFor(c).adminToken) } : {}),
+  };
+  for (const route of dialect.routes) route.mount(app, host);
+  refuseOtherMethods(app, dialect.routes);
+  root.route("/", app);
+  return app;
+}
+
+/** Services are made here and not at the root: if that fails, the dialect renders it. */
+export function prepare(deps: EdgeDeps): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    const { publicUrl } = deps.settingsFor(c);
+    c.set("origin", (publicUrl ?? new URL(c.req.url).origin).replace(/\/$/, ""));
+    c.set("services", deps.servicesFor(c));
+    await next();
+  };
+}
+
+/** A path that is ours with a method that is not: 405, in the dialect's shape. Registered last, so it is asked last. */
+function refuseOtherMethods(app: OpenAPIHono<HttpEnv>, routes: Route[]): void {
+  const methodsOf = new Map<string, string[]>();
+  for (const { path, method } of routes) {
+    methodsOf.set(path, [...(methodsOf.get(path) ?? []), method.toUpperCase()]);
+  }
+  for (const [path, methods] of methodsOf) {
+    app.all(path.replaceAll(/\{(.+?)\}/g, ":$1"), () => {
+      throw new DomainError("method_not_allowed", `this path takes ${methods.join(", ")}`, {
+        facts: { allow: methods.join(", ") },
+      });
+    });
+  }
+}
