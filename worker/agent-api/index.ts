@@ -1,6 +1,6 @@
 /** The private edge that agents speak (protocol/agent.ts). Bodies are the protocol's schemas; the rest is services. */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { z } from "zod";
+import type { z } from "zod";
 import {
   beginCheckpointRequest,
   claimRequest,

@@ -9,10 +9,7 @@ import type { FirstRead } from "../domain/ports";
 import type { HttpEnv } from "./http-env";
 
 /** `read` gets the path's parameters as they came, not yet validated. */
-export function keyAuth(
-  scope: Scope,
-  read: (params: Record<string, string>) => FirstRead,
-): MiddlewareHandler<HttpEnv> {
+export function keyAuth(scope: Scope, read: (params: Record<string, string>) => FirstRead): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     const key = presentedCredential(c);
     const { principal, first } = await c.var.services.authenticate(key, scope, read(c.req.param()));

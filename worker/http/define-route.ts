@@ -2,7 +2,8 @@
  * One way to define a route. The dialect's author writes schemas and a handler of typed values; auth (with the route's
  * first read), body limits, validation, errors and the OpenAPI entry follow from the definition.
  */
-import { OpenAPIHono, z, type RouteConfig } from "@hono/zod-openapi";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { z, type RouteConfig } from "@hono/zod-openapi";
 import type { Context, Handler, MiddlewareHandler } from "hono";
 import type { Principal, Scope } from "../domain/accounts";
 import { STATUS_OF, type ErrorCode } from "../domain/errors";

@@ -17,7 +17,12 @@ export function queryInt(options: QueryInt & { default?: number }): z.ZodType<nu
     .string()
     .regex(/^-?\d{1,15}$/, "must be a whole number")
     .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${String(min)}`).max(max, `must be at most ${String(max)}`));
+    .pipe(
+      z
+        .number()
+        .min(min, `must be at least ${String(min)}`)
+        .max(max, `must be at most ${String(max)}`),
+    );
   const documented = {
     type: "integer" as const,
     minimum: min,

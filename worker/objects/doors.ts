@@ -1,8 +1,7 @@
 /** How the rest of the worker reaches the objects: by id, with errors as errors again. */
-import type { AgentPrincipal } from "../domain/agents";
-import type { SlotOffer } from "../domain/agents";
-import { unwrap } from "../domain/errors";
-import type { AgentDirectory, JobDoors, JobDoorStub } from "../domain/ports";
+import type { AgentPrincipal, SlotOffer } from "../domain/agents";
+import { unwrap, type Answer } from "../domain/errors";
+import type { AgentDirectory, JobDoors, JobDoorStub, StreamEventPage } from "../domain/ports";
 import type { Env } from "../env";
 
 export class ObjectJobDoors implements JobDoors {
@@ -25,9 +24,10 @@ export class ObjectJobDoors implements JobDoors {
         unwrap(await object.commitCheckpoint(jobId, agentId, epoch, request)),
       finish: async (agentId, epoch, request) => unwrap(await object.finish(jobId, agentId, epoch, request)),
       release: async (agentId, epoch, request) => unwrap(await object.release(jobId, agentId, epoch, request)),
-      events: async (page) => unwrap(await object.events(jobId, page)),
+      // RPC carries what these two answer, though its types do not know `unknown` and a Response inside data.
+      events: async (page) => unwrap(await (object.events(jobId, page) as Promise<Answer<StreamEventPage>>)),
       metrics: async (query) => unwrap(await object.metrics(jobId, query)),
-      stream: async (request) => unwrap(await object.stream(jobId, request)),
+      stream: async (request) => unwrap(await (object.stream(jobId, request) as Promise<Answer<Response>>)),
     };
   }
 }

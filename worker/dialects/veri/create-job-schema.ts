@@ -39,7 +39,10 @@ const body = z.object({
   provider: z.string().nullish(),
   checkpoint_destination: z.strictObject({ type: z.string() }).nullish(),
   environments: z.record(z.string(), z.unknown()).nullish(),
-  requires_heartbeat: z.boolean().nullish().openapi({ description: "Accepted and without effect: jobs have no owner process." }),
+  requires_heartbeat: z
+    .boolean()
+    .nullish()
+    .openapi({ description: "Accepted and without effect: jobs have no owner process." }),
 });
 
 /** Fields of later versions of the client, and what is missing here for each. */

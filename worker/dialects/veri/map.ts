@@ -35,9 +35,10 @@ export function statusesOf(word: VeriStatus): JobStatus[] {
   return JOB_STATUSES.filter((status) => statusWord(status) === word);
 }
 
-export const STATUS_WORDS = Object.fromEntries(
-  JOB_STATUSES.map((status) => [status, statusWord(status)]),
-) as Record<JobStatus, VeriStatus>;
+export const STATUS_WORDS = Object.fromEntries(JOB_STATUSES.map((status) => [status, statusWord(status)])) as Record<
+  JobStatus,
+  VeriStatus
+>;
 
 export function timestamp(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
@@ -174,15 +175,7 @@ const ECHOED: Record<Method, readonly string[]> = {
     "global_batch_size",
     "seed",
   ],
-  sft_text: [
-    "learning_rate",
-    "num_epochs",
-    "max_steps",
-    "batch_size",
-    "global_batch_size",
-    "max_seq_length",
-    "seed",
-  ],
+  sft_text: ["learning_rate", "num_epochs", "max_steps", "batch_size", "global_batch_size", "max_seq_length", "seed"],
 };
 
 function hyperparameters(job: JobRecord): Record<string, unknown> {

@@ -25,7 +25,10 @@ export const listMetrics = defineRoute({
   firstRead: readById("job", "job_"),
   answer: { description: "At most max_points evenly spaced steps.", schema: metrics },
   handler: async ({ first, query, services }) => {
-    const keys = query.keys?.split(",").map((key) => key.trim()).filter((key) => key !== "");
+    const keys = query.keys
+      ?.split(",")
+      .map((key) => key.trim())
+      .filter((key) => key !== "");
     const answer = await services.jobMetrics(found(first.job, "training job"), {
       ...(keys && keys.length > 0 ? { keys } : {}),
       ...(query.from_step === undefined ? {} : { fromStep: query.from_step }),

@@ -1,0 +1,160 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { trainerConfig } from "../../protocol";
+import { addTask, ending, start, started, until, useBench } from "./support";
+
+const bench = useBench();
+
+describe("a whole task", () => {
+  it("registers, trains, reports in order, commits the final checkpoint, finishes and cleans up", async () => {
+    const { api, dir } = bench();
+    addTask(api);
+    expect(await start(bench()).done).toBe(0);
+
+    const state = api.only;
+    expect(state.finish).toEqual({ outcome: "completed", step: 5 });
+    expect(state.release).toBeNull();
+    expect(state.data.map(({ type }) => type)).toEqual([
+      "started",
+      ...Array.from({ length: 5 }, () => ["metrics", "progress"]).flat(),
+    ]);
+    const steps = state.data.flatMap((item) => (item.type === "metrics" ? [item.step] : []));
+    expect(steps).toEqual([1, 2, 3, 4, 5]);
+    expect(state.logs.map(({ stream, line }) => [stream, line])).toEqual(
+      [1, 2, 3, 4, 5].map((step) => ["stdout", `step ${step}`]),
+    );
+    expect(state.committed).toHaveLength(1);
+    expect(state.committed[0]).toMatchObject({ kind: "final", step: 5, world_size: 1, versions: { scripted: "1" } });
+    expect(state.committed[0]?.files.map(({ role, path }) => [role, path])).toEqual([["model", "model.tar.gz"]]);
+    expect(state.heartbeats).toBeGreaterThan(0);
+    expect(readdirSync(join(dir, "state/tasks"))).toEqual([]);
+    expect(existsSync(join(dir, "state/agent.lock"))).toBe(false);
+    expect(statSync(join(dir, "state/identity.json")).mode & 0o777).toBe(0o600);
+  });
+
+  it("gives the trainer a valid config and an environment without secrets", async () => {
+    const { api, dir } = bench();
+    addTask(api);
+    const script = [started, { op: "tell_config" }, { op: "tell_environment" }, ...ending];
+    const env = {
+      PATH: process.env["PATH"],
+      HOME: dir,
+      HF_TOKEN: "hub",
+      CUDA_HOME: "/cuda",
+      ANNEAL_BOOTSTRAP_TOKEN: "secret",
+      RUNPOD_API_KEY: "secret",
+    };
+    expect(await start(bench(), script, { env, torchThreads: 1 }).done).toBe(0);
+    const [config = "", environment = ""] = api.only.logs.map(({ line }) => line);
+    expect(trainerConfig.parse(JSON.parse(config))).toMatchObject({
+      method: "grpo",
+      resume_from: null,
+      gpus: [],
+      torch_threads: 1,
+      resume_interval_seconds: 60,
+      dataset: { format: "prompt", path: expect.stringMatching(/dataset\.jsonl$/) },
+      functions: [{ id: "rf_1", weight: 1 }],
+    });
+    const given = JSON.parse(environment) as Record<string, string>;
+    expect(environment).not.toMatch(/secret|bootstrap-token|agent-token/);
+    expect(given).toMatchObject({
+      HF_TOKEN: "hub",
+      CUDA_HOME: "/cuda",
+      PYTHONUNBUFFERED: "1",
+      PYTHONPATH: "/nowhere",
+      TOKENIZERS_PARALLELISM: "false",
+    });
+  });
+
+  it("starts from a base checkpoint and from resume files", async () => {
+    const { api, dir } = bench();
+    const lease = addTask(api);
+    expect(await start(bench()).done).toBe(0);
+    const model = api.only.committed[0]?.files[0];
+    if (!model) throw new Error("no model was committed");
+    api.leases.clear();
+
+    const offered = api.files.offer(api.bytesOf(model));
+    const file = (path: string, text: string) => ({
+      role: "resume" as const,
+      path,
+      ...api.files.offer(Buffer.from(text)),
+    });
+    addTask(api, {
+      base_model: { kind: "job", job_id: lease.job_id },
+      inputs: {
+        ...lease.inputs,
+        base_checkpoint: {
+          checkpoint_id: "ckpt_1",
+          step: 5,
+          epoch: 1,
+          files: [{ role: "model", path: "model.tar.gz", ...offered }],
+        },
+        resume: {
+          checkpoint_id: "ckpt_2",
+          step: 3,
+          epoch: 1,
+          files: [file("state.json", '{"step":3}'), file("rng/rng_state.pth", "rng")],
+        },
+      },
+    });
+    const script = [{ op: "tell_base" }, { op: "tell_resume" }, started, { op: "train", to: 5 }, ...ending];
+    expect(await start({ ...bench(), dir: join(dir, "second") }, script).done).toBe(0);
+    expect(api.only.logs.slice(0, 2).map(({ line }) => JSON.parse(line) as unknown)).toEqual([
+      ["config.json", "model.safetensors"],
+      ["rng", "rng/rng_state.pth", "state.json"],
+    ]);
+    expect(api.only.data[0]).toMatchObject({ type: "started", resumed_from_step: 3 });
+    expect(api.only.finish).toEqual({ outcome: "completed", step: 5 });
+  });
+
+  it("shows samples, events and notices, and outlives lines that are not in the protocol", async () => {
+    const { api } = bench();
+    addTask(api);
+    const script = [
+      started,
+      { op: "raw", text: "no json\n" },
+      { op: "raw", text: '{"type":"unheard_of"}\n' },
+      { op: "raw_long", bytes: 1024 * 1024 + 10 },
+      { op: "line", line: { type: "notice", message: "all is well" } },
+      { op: "line", line: { type: "event", event_type: "sample_masked", metadata: { step: 1 } } },
+      { op: "line", line: { type: "samples", step: 1, rows: [{ prompt: "1+1=", completion: "2", reward: 1 }] } },
+      ...ending,
+    ];
+    expect(await start(bench(), script).done).toBe(0);
+    const notices = api.only.data.flatMap((item) => (item.type === "notice" ? [item.message] : []));
+    expect(notices).toEqual([
+      expect.stringContaining("not JSON: no json"),
+      expect.stringContaining("not understood"),
+      expect.stringContaining("longer than 1048576 bytes"),
+      "all is well",
+    ]);
+    expect(api.only.data).toContainEqual(
+      expect.objectContaining({ type: "event", event_type: "sample_masked", metadata: { step: 1 } }),
+    );
+    expect(api.only.logs).toContainEqual(
+      expect.objectContaining({ stream: "agent", line: 'step 1, reward 1: "1+1=" -> "2"' }),
+    );
+  });
+
+  it("takes the next task by a wake-up over the socket, and renews its token", async () => {
+    const { api } = bench();
+    const agent = start(bench(), undefined, { once: false });
+    await until(
+      () => api.sockets.length === 1 && api.claims.some(({ wait_ms: waitMs }) => waitMs === 0),
+      "an idle agent",
+    );
+    const other = addTask(api);
+    const lease = addTask(api);
+    api.renewedToken = "agent-token-2";
+    api.push({ type: "wake", task_id: lease.task_id });
+    await until(() => [...api.leases.values()].filter(({ finish }) => finish !== null).length === 2, "both tasks");
+    expect(api.claims.find(({ task_id: id }) => id !== undefined)?.task_id).toBe(lease.task_id);
+    expect([...api.leases.keys()]).toEqual([lease.lease_id, other.lease_id]);
+    api.push("not a message");
+    api.push({ type: "drain" });
+    expect(await agent.done).toBe(0);
+    expect(new Set(api.claims.map(({ claim_id: id }) => id)).size).toBe(api.claims.length);
+  });
+});

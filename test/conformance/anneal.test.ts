@@ -1,0 +1,468 @@
+import { exports } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import type { z } from "zod";
+import { annealDialect } from "../../worker/dialects/anneal";
+import * as schema from "../../worker/dialects/anneal/schema";
+import {
+  admin,
+  answered,
+  claim,
+  commitFinal,
+  downloaded,
+  grpoRequest,
+  newAccount,
+  newAgent,
+  newDataset,
+  newFunction,
+  newJob,
+  ORIGIN,
+  PROMPTS,
+  refused,
+  REWARD,
+  send,
+  started,
+} from "./anneal-client";
+
+const V1 = "/anneal/v1";
+const page = <T extends z.ZodType>(item: T) => schema.listOf(item);
+
+describe("who may call", () => {
+  it("the admin token makes accounts, and is good for nothing else", async () => {
+    const made = await (await admin("POST", "/admin/v1/accounts", { name: "a" })).json<Record<string, string>>();
+    expect(made).toMatchObject({
+      account_id: expect.stringMatching(/^acct_[0-9a-z]{26}$/) as string,
+      project_id: expect.stringMatching(/^ms-[0-9a-z]{26}$/) as string,
+      api_key: expect.stringMatching(/^sk-[0-9a-f]{40}$/) as string,
+    });
+    const accounts = await (await admin("GET", "/admin/v1/accounts?limit=1")).json<{ data: { id: string }[] }>();
+    expect(accounts.data[0]?.id).toBe(made["account_id"]);
+    expect(await refused(admin("GET", `${V1}/jobs`))).toMatchObject({ status: 401, code: "unauthenticated" });
+    expect(
+      await refused(send("POST", "/admin/v1/accounts", made["api_key"] ?? "", { body: { name: "b" } })),
+    ).toMatchObject({
+      status: 401,
+    });
+    expect(await refused(send("GET", "/admin/v1/accounts", null))).toMatchObject({ status: 401 });
+  });
+
+  it("platform agents are the owner's to admit", async () => {
+    const made = await admin("POST", "/admin/v1/agent_tokens", { reusable: true, ttl_seconds: 600 });
+    expect(made.status).toBe(201);
+    expect(await made.json()).toMatchObject({ reusable: true, id: expect.stringMatching(/^boot_/) as string });
+  });
+
+  it("keys have scopes, never wider than their maker's, and end at once", async () => {
+    const { api_key: key, project_id: project } = await newAccount();
+    const reader = await answered(
+      send("POST", `${V1}/keys`, key, { body: { name: "reader", scopes: ["read"] } }),
+      201,
+      schema.newKey,
+    );
+    expect(reader).toMatchObject({ project_id: project, scopes: ["read"], last_used_at: null });
+    expect(reader.key.startsWith(reader.prefix)).toBe(true);
+    expect((await send("GET", `${V1}/jobs`, reader.key)).status).toBe(200);
+    const write = send("POST", `${V1}/projects`, reader.key, { body: { name: "p" } });
+    expect(await refused(write)).toMatchObject({ status: 403, code: "forbidden" });
+    const wider = send("POST", `${V1}/keys`, key, { body: { name: "w", scopes: ["admin"] } });
+    expect(await refused(wider)).toMatchObject({ status: 403 });
+    const { data } = await answered(send("GET", `${V1}/keys`, key), 200, page(schema.key));
+    expect(data.map((one) => one.name)).toEqual(["reader", "default"]);
+    await answered(send("DELETE", `${V1}/keys/${reader.id}`, key), 200, schema.revoked);
+    expect(await refused(send("GET", `${V1}/jobs`, reader.key))).toMatchObject({ status: 401 });
+    expect(await refused(send("DELETE", `${V1}/keys/${reader.id}`, key))).toMatchObject({ status: 404 });
+  });
+
+  it("what is another account's does not exist", async () => {
+    const [mine, theirs] = [await newAccount(), await newAccount()];
+    const [job, dataset, fn] = [
+      await newJob(mine.api_key),
+      await newDataset(mine.api_key),
+      await newFunction(mine.api_key),
+    ];
+    const paths = [
+      `/jobs/${job}`,
+      `/jobs/${job}/stream`,
+      `/jobs/${job}/events`,
+      `/datasets/${dataset}`,
+      `/functions/${fn}`,
+    ];
+    for (const path of paths) {
+      const own = await send("GET", V1 + path, mine.api_key);
+      expect(own.status).toBe(200);
+      await own.body?.cancel();
+      expect(await refused(send("GET", V1 + path, theirs.api_key))).toMatchObject({ status: 404, code: "not_found" });
+    }
+    expect(await refused(send("POST", `${V1}/jobs/${job}/cancel`, theirs.api_key))).toMatchObject({ status: 404 });
+    const borrowed = { ...(await grpoRequest(theirs.api_key)), dataset_id: dataset };
+    expect(await refused(send("POST", `${V1}/jobs`, theirs.api_key, { body: borrowed }))).toMatchObject({
+      status: 404,
+      field: "dataset_id",
+    });
+    expect(await refused(send("GET", `${V1}/jobs/${job.replace("job_", "")}`, mine.api_key))).toMatchObject({
+      status: 404,
+    });
+  });
+});
+
+describe("projects", () => {
+  it("are made and listed, page by page", async () => {
+    const { api_key: key } = await newAccount();
+    for (const name of ["one", "two"]) {
+      await answered(send("POST", `${V1}/projects`, key, { body: { name } }), 201, schema.project);
+    }
+    const first = await answered(send("GET", `${V1}/projects?limit=2`, key), 200, page(schema.project));
+    expect(first.has_more).toBe(true);
+    const after = first.data[1]?.id ?? "";
+    const rest = await answered(send("GET", `${V1}/projects?limit=2&after=${after}`, key), 200, page(schema.project));
+    expect([...first.data, ...rest.data].map((one) => one.name)).toEqual(["two", "one", "default"]);
+    expect(rest.has_more).toBe(false);
+    expect(await refused(send("GET", `${V1}/projects?limit=0`, key))).toMatchObject({ status: 400, field: "limit" });
+    expect(await refused(send("GET", `${V1}/projects?after=job_1`, key))).toMatchObject({
+      status: 400,
+      field: "after",
+    });
+  });
+});
+
+describe("datasets", () => {
+  it("come as a form or as they are, and go back byte by byte", async () => {
+    const { api_key: key } = await newAccount();
+    const form = new FormData();
+    form.set("name", "by form");
+    form.set("file", new Blob([PROMPTS]), "prompts.jsonl");
+    const made = await answered(send("POST", `${V1}/datasets`, key, { raw: form }), 201, schema.dataset);
+    expect(made).toMatchObject({ name: "by form", format: "prompt", num_rows: 4, columns: ["prompt", "answer"] });
+    const raw = await answered(send("POST", `${V1}/datasets?name=raw`, key, { raw: PROMPTS }), 201, schema.dataset);
+    expect(raw.sha256).toBe(made.sha256);
+    const { data } = await answered(send("GET", `${V1}/datasets`, key), 200, page(schema.dataset));
+    expect(data).toEqual([raw, made]);
+    expect(await answered(send("GET", `${V1}/datasets/${made.id}`, key), 200, schema.dataset)).toEqual(made);
+    const signed = await answered(send("GET", `${V1}/datasets/${made.id}/download`, key), 200, schema.download);
+    expect(await downloaded(signed.url)).toEqual([200, PROMPTS]);
+    expect(await downloaded(signed.url, { range: "bytes=-3" })).toEqual([206, PROMPTS.slice(-3)]);
+  });
+
+  it.each([
+    ["a broken line", '{"prompt":"a"}\n{"prompt":', { line: 2, message: /^file: line 2 is not valid JSON/ }],
+    [
+      "a row without its column",
+      '{"prompt":"a","completion":"b"}\n\n{"prompt":"a"}',
+      { line: 3, message: /no 'completion'/ },
+    ],
+    ["no rows", "\n\n", { message: /empty/ }],
+    ["unknown columns", '{"question":"a"}', { line: 1, message: /'prompt', 'messages' or 'text'/ }],
+    ["no text", new Uint8Array([0x7b, 0xff]), { line: 1, message: /UTF-8/ }],
+  ])("%s is refused and nothing is kept", async (_, raw, { message, ...rest }) => {
+    const { api_key: key } = await newAccount();
+    const error = await refused(send("POST", `${V1}/datasets?name=bad`, key, { raw }));
+    expect(error).toMatchObject({ status: 400, code: "invalid_request", field: "file", ...rest });
+    expect(error["message"]).toMatch(message);
+    expect((await answered(send("GET", `${V1}/datasets`, key), 200, page(schema.dataset))).data).toEqual([]);
+  });
+
+  it("need a name", async () => {
+    const { api_key: key } = await newAccount();
+    const error = { status: 400, field: "name" };
+    expect(await refused(send("POST", `${V1}/datasets`, key, { raw: PROMPTS }))).toMatchObject(error);
+    expect(await refused(send("POST", `${V1}/datasets?name=%20`, key, { raw: PROMPTS }))).toMatchObject(error);
+  });
+});
+
+describe("functions", () => {
+  it("come as a form or as JSON", async () => {
+    const { api_key: key } = await newAccount();
+    const form = new FormData();
+    form.set("name", "by form");
+    form.set("file", new Blob([REWARD]), "reward.py");
+    const made = await answered(send("POST", `${V1}/functions`, key, { raw: form }), 201, schema.fn);
+    expect(made).toMatchObject({ name: "by form", format: "trl", size_bytes: REWARD.length });
+    const body = { name: "json", source: REWARD };
+    const json = await answered(send("POST", `${V1}/functions`, key, { body }), 201, schema.fn);
+    expect(json.sha256).toBe(made.sha256);
+    expect((await answered(send("GET", `${V1}/functions`, key), 200, page(schema.fn))).data).toEqual([json, made]);
+    expect(await answered(send("GET", `${V1}/functions/${made.id}`, key), 200, schema.fn)).toEqual(made);
+  });
+
+  it.each([
+    [{ name: "f", source: "def score(): ..." }, "file"],
+    [{ name: "f", source: "" }, "file"],
+    [{ name: "f", format: "miles", source: REWARD }, "file"],
+    [{ name: "f", format: "lua", source: REWARD }, "format"],
+    [{ source: REWARD }, "name"],
+    [{ name: "f", source: REWARD, extra: 1 }, "extra"],
+    [{ name: "f", source: `def reward(\n${"#".repeat(1024 * 1024)}` }, "file"],
+  ])("refuses %#, naming %s", async (body, field) => {
+    const { api_key: key } = await newAccount();
+    expect(await refused(send("POST", `${V1}/functions`, key, { body }))).toMatchObject({ status: 400, field });
+  });
+
+  it("refuses what is no JSON", async () => {
+    const { api_key: key } = await newAccount();
+    const headers = { "content-type": "application/json" };
+    expect(await refused(send("POST", `${V1}/functions`, key, { raw: "{", headers }))).toMatchObject({ status: 400 });
+  });
+});
+
+describe("jobs", () => {
+  it("are shown whole, with every default", async () => {
+    const { api_key: key, project_id: project } = await newAccount();
+    const request = await grpoRequest(key);
+    const made = await answered(send("POST", `${V1}/jobs`, key, { body: request }), 201, schema.job);
+    expect(made).toMatchObject({
+      project_id: project,
+      method: "grpo",
+      status: "queued",
+      reason: null,
+      log_tail: [],
+      base_model: "anneal/tiny-llama",
+      dataset_id: request["dataset_id"],
+      output_name: "adder",
+      spec: {
+        base_model: { kind: "builtin", name: "anneal/tiny-llama" },
+        hyperparameters: { learning_rate: 1e-6, global_batch_size: 64, max_steps: null, seed: 42 },
+        functions: [{ id: (request["functions"] as { id: string }[])[0]?.id, weight: 1 }],
+        gpu: { type: "L4-24GB", count: 1 },
+        provider: null,
+        max_cost_usd: null,
+        max_duration_seconds: null,
+      },
+      provider: null,
+      gpu: null,
+      gpu_requested: { type: "L4-24GB", count: 1 },
+      attempt: 0,
+      lost_in_a_row: 0,
+      agent_id: null,
+      started_at: null,
+      completed_at: null,
+      checkpoint_sha256: null,
+      model: null,
+    });
+    expect(made.created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(await answered(send("GET", `${V1}/jobs/${made.id}`, key), 200, schema.job)).toMatchObject({ id: made.id });
+  });
+
+  it.each<[string, Record<string, unknown>, Record<string, unknown>]>([
+    ["an unknown method", { method: "dpo" }, { field: "method" }],
+    ["an unknown built-in model", { base_model: "anneal/huge" }, { field: "base_model" }],
+    ["a model name that is none", { base_model: "a/b/c" }, { field: "base_model" }],
+    ["an unknown GPU", { gpu: { type: "K80" } }, { field: "gpu.type" }],
+    ["too many GPUs", { gpu: { type: "L4-24GB", count: 9 } }, { field: "gpu.count" }],
+    ["an unknown provider", { provider: "nimbus" }, { field: "provider" }],
+    ["an unknown hyperparameter", { hyperparameters: { lr: 1 } }, { field: "hyperparameters.lr" }],
+    ["a value out of range", { hyperparameters: { learning_rate: -1 } }, { field: "hyperparameters.learning_rate" }],
+    [
+      "a batch that is no multiple",
+      { hyperparameters: { global_batch_size: 12 } },
+      { field: "hyperparameters.global_batch_size" },
+    ],
+    ["grpo without a function", { functions: [] }, { field: "functions" }],
+    ["a function that is not there", { functions: [{ id: "rf_none" }] }, { status: 404, field: "functions" }],
+    ["a dataset that is not there", { dataset_id: "ds_none" }, { status: 404, field: "dataset_id" }],
+    ["an unknown field", { tag: "x" }, { field: "tag" }],
+    ["a missing field", { output_name: undefined }, { field: "output_name" }],
+    ["a field of the wrong type", { base_model: 7 }, { field: "base_model" }],
+  ])("refuse %s by name", async (_, changes, error) => {
+    const { api_key: key } = await newAccount();
+    const body = { ...(await grpoRequest(key)), ...changes };
+    const answer = await refused(send("POST", `${V1}/jobs`, key, { body }));
+    expect(answer).toMatchObject({ status: 400, ...error });
+    expect(String(answer["message"]).startsWith(`${String(error["field"])}`)).toBe(true);
+  });
+
+  it("refuse rows that the method cannot train on", async () => {
+    const { api_key: key } = await newAccount();
+    const body = { ...(await grpoRequest(key)), dataset_id: await newDataset(key, '{"text":"a"}') };
+    expect(await refused(send("POST", `${V1}/jobs`, key, { body }))).toMatchObject({
+      status: 400,
+      code: "dataset_format_incompatible",
+      field: "dataset_id",
+    });
+  });
+
+  it("are made once for one Idempotency-Key", async () => {
+    const { api_key: key } = await newAccount();
+    const body = await grpoRequest(key);
+    const headers = { "idempotency-key": "k1" };
+    const first = await answered(send("POST", `${V1}/jobs`, key, { body, headers }), 201, schema.job);
+    const again = await answered(send("POST", `${V1}/jobs`, key, { body, headers }), 201, schema.job);
+    expect(again.id).toBe(first.id);
+    const other = send("POST", `${V1}/jobs`, key, { body: { ...body, output_name: "x" }, headers });
+    expect(await refused(other)).toMatchObject({ status: 409, code: "idempotency_mismatch" });
+  });
+
+  it("are listed by status, method and project", async () => {
+    const { api_key: key, project_id: project } = await newAccount();
+    const [older, newer] = [await newJob(key), await newJob(key)];
+    await answered(send("POST", `${V1}/jobs/${older}/cancel`, key), 200, schema.job);
+    const ids = async (query: string) =>
+      (await answered(send("GET", `${V1}/jobs${query}`, key), 200, page(schema.jobSummary))).data.map((one) => one.id);
+    expect(await ids("")).toEqual([newer, older]);
+    expect(await ids("?status=cancelled")).toEqual([older]);
+    expect(await ids("?status=queued&method=grpo")).toEqual([newer]);
+    expect(await ids("?method=sft_text")).toEqual([]);
+    expect(await ids(`?project_id=${project}`)).toEqual([newer, older]);
+    expect(await refused(send("GET", `${V1}/jobs?status=done`, key))).toMatchObject({ status: 400, field: "status" });
+  });
+
+  it("can be cancelled once", async () => {
+    const { api_key: key } = await newAccount();
+    const job = await newJob(key);
+    const cancelled = await answered(send("POST", `${V1}/jobs/${job}/cancel`, key), 200, schema.job);
+    expect(cancelled).toMatchObject({ status: "cancelled", reason: { code: "cancelled" } });
+    expect(await refused(send("POST", `${V1}/jobs/${job}/cancel`, key))).toMatchObject({
+      status: 400,
+      code: "not_cancellable",
+    });
+    expect(await refused(send("GET", `${V1}/jobs/${job}/model`, key))).toMatchObject({ status: 400 });
+  });
+
+  it("have no metrics before the first step", async () => {
+    const { api_key: key } = await newAccount();
+    const job = await newJob(key);
+    expect(await answered(send("GET", `${V1}/jobs/${job}/metrics`, key), 200, schema.metrics)).toEqual({
+      metrics: [],
+      available_keys: [],
+      latest_step: null,
+    });
+  });
+});
+
+describe("a whole job", () => {
+  it("is trained by an agent and read back through every route", async () => {
+    const { api_key: key } = await newAccount();
+    const agent = await newAgent(key);
+    const job = await newJob(key);
+    const held = await claim(agent.token);
+    const report = async (body: object) => {
+      const answer = await send("POST", `/agent/v1/leases/${held.lease_id}/reports`, agent.token, { body });
+      expect(answer.status).toBe(200);
+    };
+    const ts_ms = Date.now();
+    const metric = (step: number) => ({
+      ...{ type: "metrics", kind: "train", ts_ms, step },
+      values: { loss: 1 / step, reward: step / 2 },
+    });
+    await report({ lane: "data", seq: 1, items: [started(ts_ms), metric(1), metric(2)] });
+    await report({ lane: "logs", seq: 1, lines: [{ ts_ms, stream: "stdout", line: "hello" }] });
+    const running = await answered(send("GET", `${V1}/jobs/${job}`, key), 200, schema.job);
+    expect(running).toMatchObject({
+      status: "running",
+      attempt: 1,
+      gpu: { type: "L4-24GB", count: 1 },
+      provider: "local",
+      agent_id: `agent_${agent.agentId.replace("agent_", "")}`,
+    });
+
+    const bytes = new TextEncoder().encode("a model");
+    const sha256 = await commitFinal(agent.token, held, bytes);
+    const finish = { outcome: "completed", step: 2 };
+    expect((await send("POST", `/agent/v1/leases/${held.lease_id}/finish`, agent.token, { body: finish })).status).toBe(
+      200,
+    );
+
+    const done = await answered(send("GET", `${V1}/jobs/${job}`, key), 200, schema.job);
+    expect(done).toMatchObject({ status: "completed", checkpoint_sha256: sha256, model: { step: 2 } });
+    expect(done.completed_at).not.toBeNull();
+    const model = await answered(send("GET", `${V1}/jobs/${job}/model`, key), 200, schema.model);
+    expect(model).toMatchObject({ job_id: job, sha256, checkpoint_id: done.model?.checkpoint_id });
+    expect(await downloaded(model.url)).toEqual([200, "a model"]);
+
+    const metrics = await answered(send("GET", `${V1}/jobs/${job}/metrics?keys=reward`, key), 200, schema.metrics);
+    expect(metrics).toEqual({
+      metrics: [
+        { step: 1, attempt: 1, values: { reward: 0.5 } },
+        { step: 2, attempt: 1, values: { reward: 1 } },
+      ],
+      available_keys: expect.arrayContaining(["loss", "reward"]) as string[],
+      latest_step: 2,
+    });
+    const events = await answered(send("GET", `${V1}/jobs/${job}/events`, key), 200, page(schema.event));
+    expect(events.data.map((one) => one.event_type)).toEqual(
+      expect.arrayContaining(["created", "submitted", "provisioning", "running", "checkpoint_committed", "completed"]),
+    );
+    const second = await answered(
+      send("GET", `${V1}/jobs/${job}/events?limit=1&after=${String(events.data[0]?.id)}`, key),
+      200,
+      page(schema.event),
+    );
+    expect(second).toEqual({ data: [events.data[1]], has_more: true });
+
+    const list = await answered(send("GET", `${V1}/jobs/${job}/checkpoints`, key), 200, page(schema.checkpoint));
+    expect(list.data).toHaveLength(1);
+    const checkpointPath = `${V1}/jobs/${job}/checkpoints/${list.data[0]?.id ?? ""}`;
+    const detail = await answered(send("GET", checkpointPath, key), 200, schema.checkpointDetail);
+    expect(detail).toMatchObject({ kind: "final", ordinal: 1, model_sha256: sha256 });
+    expect(detail.files).toEqual([
+      { role: "model", path: "model.tar.gz", size_bytes: 7, sha256, url: expect.stringContaining(ORIGIN) as string },
+    ]);
+  });
+
+  it("streams everything once, from wherever the client left off", async () => {
+    const { api_key: key } = await newAccount();
+    const job = await newJob(key);
+    await send("POST", `${V1}/jobs/${job}/cancel`, key);
+    const whole = await send("GET", `${V1}/jobs/${job}/stream`, key);
+    expect(whole.headers.get("content-type")).toMatch(/^text\/event-stream/);
+    const items = (await whole.text()).split("\n\n").filter((item) => item.startsWith("id: "));
+    expect(items.at(-1)).toMatch(/event: end\ndata: \{"status":"cancelled"\}$/);
+    for (const [index, item] of items.entries()) {
+      const lastId = /^id: (\d+)/.exec(item)?.[1] ?? "";
+      const rest = await send("GET", `${V1}/jobs/${job}/stream`, key, { headers: { "last-event-id": lastId } });
+      const resumed = (await rest.text()).split("\n\n").filter((one) => one.startsWith("id: "));
+      expect(resumed).toEqual(items.slice(index + 1));
+      if (index === items.length - 1) expect(rest.status).toBe(204);
+    }
+    const error = await refused(send("GET", `${V1}/jobs/${job}/stream`, key, { headers: { "last-event-id": "x" } }));
+    expect(error).toMatchObject({ status: 400, field: "Last-Event-ID" });
+    expect(await refused(send("GET", `${V1}/jobs/job_01kdzv8rb200q9c8v3m4x5y6z7/stream`, key))).toMatchObject({
+      status: 404,
+    });
+  });
+});
+
+describe("agents", () => {
+  it("are admitted by tokens, listed and revoked", async () => {
+    const { api_key: key } = await newAccount();
+    const agent = await newAgent(key);
+    const { data } = await answered(send("GET", `${V1}/agents`, key), 200, page(schema.agent));
+    expect(data).toHaveLength(1);
+    expect(data[0]).toMatchObject({ name: "bench", revoked_at: null, slots: [{ id: "gpu0" }] });
+    const tokens = await answered(send("GET", `${V1}/agent_tokens`, key), 200, page(schema.token));
+    expect(tokens.data).toMatchObject([{ reusable: false, agent_id: data[0]?.id }]);
+    await answered(send("DELETE", `${V1}/agents/${data[0]?.id ?? ""}`, key), 200, schema.revoked);
+    const body = { claim_id: crypto.randomUUID(), free_slots: data[0]?.slots, wait_ms: 0 };
+    expect((await send("POST", "/agent/v1/leases", agent.token, { body })).status).toBe(401);
+    expect(await refused(send("DELETE", `${V1}/agents/agent_none`, key))).toMatchObject({ status: 404 });
+  });
+
+  it("get tokens of at least a minute", async () => {
+    const { api_key: key } = await newAccount();
+    const made = send("POST", `${V1}/agent_tokens`, key, { body: { reusable: true, ttl_seconds: 600 } });
+    const token = await answered(made, 201, schema.newToken);
+    expect(Date.parse(token.expires_at) - Date.parse(token.created_at)).toBe(600_000);
+    const short = send("POST", `${V1}/agent_tokens`, key, { body: { ttl_seconds: 1 } });
+    expect(await refused(short)).toMatchObject({ status: 400, field: "ttl_seconds" });
+  });
+});
+
+describe("the document", () => {
+  it("lists every operation", async () => {
+    const answer = await exports.default.fetch(`${ORIGIN}/openapi/anneal.json`);
+    const { paths } = await answer.json<{ paths: Record<string, Record<string, { operationId: string }>> }>();
+    const documented = Object.values(paths).flatMap((path) => Object.values(path).map((one) => one.operationId));
+    expect(documented.sort()).toEqual(annealDialect.routes.map((route) => route.operationId).sort());
+  });
+
+  it("unknown paths, methods and bodies are refused in the same shape", async () => {
+    const { api_key: key } = await newAccount();
+    expect(await refused(send("GET", `${V1}/nothing`, key))).toMatchObject({ status: 404 });
+    expect(await refused(send("PUT", `${V1}/jobs`, key))).toMatchObject({ status: 405 });
+    const headers = { "content-type": "application/json" };
+    expect(await refused(send("POST", `${V1}/jobs`, key, { raw: "{", headers }))).toMatchObject({
+      status: 400,
+      code: "invalid_request",
+    });
+    const huge = `{"name":"${"x".repeat(1024 * 1024)}"}`;
+    expect(await refused(send("POST", `${V1}/projects`, key, { raw: huge, headers }))).toMatchObject({ status: 413 });
+  });
+});

@@ -1,0 +1,168 @@
+/**
+ * An agent inside the test: speaks the agent protocol to the worker's real entry, and trains what the test tells it to.
+ * It has an A100, so that jobs which ask for one need no stand-in.
+ */
+import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
+import type { ArchiveMember, BeginCheckpointResponse, DataItem, Lease, LogLine } from "../../protocol";
+import { ask, type Answer, type WorkerClient } from "./worker-client";
+
+const SLOT = { id: "gpu0", kind: "gpu", gpus: [0] };
+const TAR_BLOCK_BYTES = 512;
+
+export class WorkerAgent {
+  readonly #token: string;
+
+  private constructor(token: string) {
+    this.#token = token;
+  }
+
+  static async register(client: WorkerClient): Promise<WorkerAgent> {
+    const bootstrap = await client.post<{ token: string }>("/anneal/v1/agent_tokens", {});
+    const registered = await post<{ agent_token: string }>("/agent/v1/register", bootstrap.body.token, {
+      protocol: 1,
+      nonce: crypto.randomUUID(),
+      name: "agent in a test",
+      agent_version: "test",
+      gpus: [{ name: "NVIDIA A100-SXM4-80GB", memory_bytes: 80 * 2 ** 30 }],
+      cpu_count: 2,
+      memory_bytes: 2 ** 34,
+      driver: "test",
+      cuda_probe: { ok: true, detail: "test" },
+      isolation: { level: 3, detail: "test" },
+      slots: [SLOT],
+    });
+    return new WorkerAgent(mustBe(200, registered).agent_token);
+  }
+
+  async lease(): Promise<WorkerLease> {
+    const request = { claim_id: crypto.randomUUID(), free_slots: [SLOT], wait_ms: 0 };
+    const lease = mustBe(200, await post<Lease>("/agent/v1/leases", this.#token, request));
+    return new WorkerLease(this.#token, lease);
+  }
+}
+
+export class WorkerLease {
+  readonly lease: Lease;
+  readonly #token: string;
+  #seq = { data: 0, logs: 0 };
+
+  constructor(token: string, lease: Lease) {
+    this.#token = token;
+    this.lease = lease;
+  }
+
+  async started(totalSteps = 10): Promise<void> {
+    await this.report([
+      {
+        type: "started",
+        ts_ms: Date.now(),
+        total_steps: totalSteps,
+        resumed_from_step: 0,
+        world_size: 1,
+        device: "cuda",
+        versions: {},
+      },
+    ]);
+  }
+
+  async metrics(points: Record<number, Record<string, number>>): Promise<void> {
+    const items = Object.entries(points).map(([step, values]) => {
+      return { type: "metrics" as const, ts_ms: Date.now(), step: Number(step), kind: "train" as const, values };
+    });
+    await this.report(items);
+  }
+
+  async report(items: DataItem[]): Promise<void> {
+    mustBe(200, await this.#post("reports", { lane: "data", seq: ++this.#seq.data, items }));
+  }
+
+  async log(...lines: string[]): Promise<void> {
+    const items = lines.map((line): LogLine => ({ ts_ms: Date.now(), stream: "stdout", line }));
+    mustBe(200, await this.#post("reports", { lane: "logs", seq: ++this.#seq.logs, lines: items }));
+  }
+
+  /** Commits `files` as the final model and finishes. */
+  async complete(files: Record<string, string>, step = 10): Promise<void> {
+    const { bytes, members } = archive(files);
+    const begun = mustBe(
+      200,
+      await this.#post<BeginCheckpointResponse>("checkpoints/begin", {
+        kind: "final",
+        step,
+        files: [{ role: "model", path: "model.tar.gz", size: bytes.byteLength }],
+      }),
+    );
+    const [file] = begun.files;
+    const part = file?.parts[0];
+    if (!file || !part) throw new Error("no part to upload");
+    const md5 = createHash("md5").update(bytes).digest();
+    const put = await ask<{ etag: string }>(part.url, {
+      method: "PUT",
+      headers: { ...part.headers, "content-md5": md5.toString("base64") },
+      body: bytes,
+    });
+    const stored = { number: 1, size: bytes.byteLength, md5: md5.toString("hex"), etag: mustBe(200, put).etag };
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const model = { role: "model", path: "model.tar.gz", size: bytes.byteLength, sha256, members };
+    mustBe(
+      200,
+      await this.#post("checkpoints/commit", {
+        checkpoint_id: begun.checkpoint_id,
+        ...{ kind: "final", step, epoch: 1, world_size: 1, torch_threads: 1, versions: {} },
+        files: [{ ...model, upload: file.upload, parts: [stored] }],
+      }),
+    );
+    mustBe(200, await this.#post("finish", { outcome: "completed", step }));
+  }
+
+  async fail(reason: string, message: string): Promise<void> {
+    mustBe(200, await this.#post("finish", { outcome: "failed", reason, message, log_tail: ["the last line"] }));
+  }
+
+  #post<T>(path: string, body: unknown): Promise<Answer<T>> {
+    return post<T>(`/agent/v1/leases/${this.lease.lease_id}/${path}`, this.#token, body);
+  }
+}
+
+async function post<T>(path: string, token: string, body: unknown): Promise<Answer<T>> {
+  return ask<T>(path, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+function mustBe<T>(status: number, answer: Answer<T>): T {
+  if (answer.status !== status) throw new Error(`${String(answer.status)}: ${JSON.stringify(answer.body)}`);
+  return answer.body;
+}
+
+/** A small `model.tar.gz` in the layout of `worker/domain/stored-archive.ts`: one stored block. */
+function archive(files: Record<string, string>): { bytes: Uint8Array; members: ArchiveMember[] } {
+  const blocks: Buffer[] = [];
+  const members: ArchiveMember[] = [];
+  let offset = 0;
+  for (const [path, text] of Object.entries(files)) {
+    const content = Buffer.from(text);
+    const padding = Buffer.alloc((TAR_BLOCK_BYTES - (content.byteLength % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES);
+    members.push({ path, tar_offset: offset + TAR_BLOCK_BYTES, size: content.byteLength });
+    blocks.push(tarHeader(path, content.byteLength), content, padding);
+    offset += TAR_BLOCK_BYTES + content.byteLength + padding.byteLength;
+  }
+  return { bytes: gzipSync(Buffer.concat([...blocks, Buffer.alloc(2 * TAR_BLOCK_BYTES)]), { level: 0 }), members };
+}
+
+function tarHeader(path: string, size: number): Buffer {
+  const header = Buffer.alloc(TAR_BLOCK_BYTES);
+  header.write(path, 0);
+  header.write("0000644\0", 100);
+  header.write("0000000\0".repeat(2), 108);
+  header.write(`${size.toString(8).padStart(11, "0")}\0${"0".repeat(11)}\0`, 124);
+  header.write("        0", 148);
+  header.write("ustar\x0000", 257);
+  let sum = 0;
+  for (const byte of header) sum += byte;
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return header;
+}
