@@ -33,6 +33,23 @@ describe("the socket", () => {
   });
 });
 
+describe("a claim", () => {
+  it("that came too late is followed by another", async () => {
+    const { api } = bench();
+    api.faults.push({ path: /leases$/, times: 1, answer: { status: 409, code: "stale_lease" } });
+    addTask(api);
+    const agent = start(bench());
+    await until(() => bench().log.lines.includes("a claim came too late"));
+    api.push({ type: "wake", task_id: "any" });
+    expect(await agent.done).toBe(0);
+  });
+
+  it("that is refused for good ends the agent with the reason", async () => {
+    bench().api.faults.push({ path: /leases$/, times: 9, answer: { status: 403, code: "forbidden" } });
+    await expect(start(bench()).done).rejects.toThrow("403 forbidden");
+  });
+});
+
 describe("a machine that cannot run tasks", () => {
   it("does not take the next one at once", async () => {
     const { api } = bench();

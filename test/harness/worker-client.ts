@@ -19,7 +19,7 @@ export interface Upload {
 /** One request, with the answer's body parsed where it is JSON. */
 export async function ask<T = unknown>(path: string, init: RequestInit = {}): Promise<Answer<T>> {
   const response = await exports.default.fetch(new Request(new URL(path, WORKER_URL), init));
-  const text = await response.text();
+  const text = new TextDecoder().decode(await response.arrayBuffer());
   const isJson = response.headers.get("content-type")?.includes("json") ?? false;
   return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
 }

@@ -2,7 +2,7 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
-import type { BeginCheckpointRequest, CommitCheckpointRequest, Lease } from "../../protocol";
+import type { BeginCheckpointRequest, CommitCheckpointRequest, Lease, RegisterRequest } from "../../protocol";
 import { services } from "../../worker/container";
 import type { Principal } from "../../worker/domain/accounts";
 import type { AgentPrincipal } from "../../worker/domain/agents";
@@ -52,9 +52,13 @@ export async function newJob(principal: Principal, changes: Record<string, unkno
 }
 
 export async function newAgent(principal: Principal): Promise<AgentPrincipal> {
+  return (await registeredAgent(principal)).agent;
+}
+
+export async function registeredAgent(principal: Principal) {
   return using(async (s) => {
-    const { token } = await s.createBootstrapToken(principal.accountId, { ttlSeconds: 60, reusable: false });
-    const registered = await s.registerAgent(token, {
+    const { token: bootstrap } = await s.createBootstrapToken(principal.accountId, { ttlSeconds: 60, reusable: false });
+    const request: RegisterRequest = {
       protocol: 1,
       nonce: crypto.randomUUID(),
       name: "agent",
@@ -66,8 +70,9 @@ export async function newAgent(principal: Principal): Promise<AgentPrincipal> {
       cuda_probe: null,
       isolation: { level: 0, detail: "" },
       slots: [CPU_SLOT],
-    });
-    return s.authenticateAgent(registered.agent_token);
+    };
+    const { agent_token: token } = await s.registerAgent(bootstrap, request);
+    return { agent: await s.authenticateAgent(token), token, bootstrap, request };
   });
 }
 

@@ -10,6 +10,7 @@ import {
   newAgent,
   newDataset,
   newJob,
+  registeredAgent,
   reportStarted,
   uploadCheckpoint,
   using,
@@ -323,5 +324,29 @@ describe("what is refused before any host is used", () => {
     const [first, again] = [await send("x"), await send("x")];
     expect(again.id).toBe(first.id);
     expect(await code(send("y"))).toBe("idempotency_mismatch");
+  });
+});
+
+describe("an agent's tokens", () => {
+  it("are renewed by the agent token itself, until the agent is revoked, which also takes its lease", async () => {
+    const principal = await newAccount();
+    const { agent, token, request } = await registeredAgent(principal);
+    const renewed = await using((s) => s.registerAgent(token, request));
+    expect(renewed.agent_id).toBe(agent.agentId);
+    const job = await newJob(principal);
+    const lease = await mustClaim(agent);
+    await using((s) => s.revokeAgent(principal, agent.agentId));
+    expect(await code(using((s) => s.registerAgent(renewed.agent_token, request)))).toBe("unauthenticated");
+    expect(await code(claim(agent))).toBe("unauthenticated");
+    expect((await using((s) => s.getJob(principal, job.id))).status).toBe("queued");
+    expect(lease.job_id).toBe(job.id);
+  });
+
+  it("a bootstrap token is good for one nonce", async () => {
+    const principal = await newAccount();
+    const { bootstrap, agent, request } = await registeredAgent(principal);
+    expect((await using((s) => s.registerAgent(bootstrap, request))).agent_id).toBe(agent.agentId);
+    const other = { ...request, nonce: crypto.randomUUID() };
+    expect(await code(using((s) => s.registerAgent(bootstrap, other)))).toBe("unauthenticated");
   });
 });

@@ -102,8 +102,9 @@ export class DatasetScanner {
     try {
       value = JSON.parse(text);
     } catch (error) {
-      const why = error instanceof Error ? error.message.slice(0, MAX_QUOTE_CHARS) : "";
-      throw this.#fault(`is not valid JSON: ${why}`);
+      // V8 counts lines within this one, which would name another line than we do.
+      const why = error instanceof Error ? error.message.replace(/ \(line \d+ column \d+\)/, "") : "";
+      throw this.#fault(`is not valid JSON: ${why.slice(0, MAX_QUOTE_CHARS)}`);
     }
     if (isRow(value)) return value;
     const found = Array.isArray(value) ? "a list" : `${JSON.stringify(value).slice(0, MAX_QUOTE_CHARS)}`;

@@ -1,0 +1,94 @@
+/**
+ * What this machine has, for registration. GPUs are what nvidia-smi names; whether they work is told by a real CUDA
+ * call in the trainer's own torch, since hosts exist where nvidia-smi is fine and CUDA is not. One slot: all GPUs
+ * together, or else the CPU.
+ */
+import { execFile } from "node:child_process";
+import { availableParallelism, totalmem } from "node:os";
+import { promisify } from "node:util";
+import { PROTOCOL_VERSION, type RegisterRequest, type SlotInfo } from "../../protocol";
+import type { HostFacts } from "./identity";
+import { describeError } from "./log";
+import { trainerEnv } from "./trainer-env";
+
+const execFileText = promisify(execFile);
+
+/** nvidia-smi answers in a second, in ten when the driver is not resident. */
+const NVIDIA_SMI_TIMEOUT_MS = 30_000;
+/** Importing torch from a cold disk takes tens of seconds, the first CUDA context more. */
+const CUDA_PROBE_TIMEOUT_MS = 180_000;
+const CUDA_PROBE =
+  "import torch; x = torch.ones(64, 64, device='cuda'); print(torch.version.cuda, float((x @ x).sum()))";
+
+export interface ProbeOptions {
+  readonly name: string;
+  readonly version: string;
+  readonly python: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+interface GpuFacts {
+  readonly gpus: RegisterRequest["gpus"];
+  readonly driver: string | null;
+}
+
+export async function probeHost(options: ProbeOptions): Promise<HostFacts> {
+  const { gpus, driver } = await listGpus(options.env);
+  return {
+    protocol: PROTOCOL_VERSION,
+    name: options.name,
+    agent_version: options.version,
+    gpus,
+    driver,
+    cpu_count: availableParallelism(),
+    memory_bytes: memoryBytes(),
+    cuda_probe: gpus.length > 0 ? await probeCuda(options.python, options.env) : null,
+    isolation: { level: 0, detail: "limits and a clean environment; no canary has shown more on this host" },
+    slots: [slotOf(gpus.length)],
+  };
+}
+
+function slotOf(gpuCount: number): SlotInfo {
+  if (gpuCount === 0) return { id: "cpu", kind: "cpu", gpus: [] };
+  return { id: "gpu", kind: "gpu", gpus: Array.from({ length: gpuCount }, (_, index) => index) };
+}
+
+async function listGpus(env: NodeJS.ProcessEnv): Promise<GpuFacts> {
+  const args = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"];
+  try {
+    const { stdout } = await execFileText("nvidia-smi", args, { env, timeout: NVIDIA_SMI_TIMEOUT_MS });
+    return parseGpuList(stdout);
+  } catch {
+    return { gpus: [], driver: null }; // No driver here, or none that answers: a machine without GPUs.
+  }
+}
+
+/** Rows such as `NVIDIA H100 80GB HBM3, 81559, 550.54.15`; nvidia-smi counts in MiB. */
+export function parseGpuList(csv: string): GpuFacts {
+  const rows = csv
+    .split("\n")
+    .map((line) => line.split(",").map((cell) => cell.trim()))
+    .filter((cells) => cells.length === 3 && Number.isFinite(Number(cells[1])));
+  return {
+    gpus: rows.map(([name = "", mib = "0"]) => ({ name, memory_bytes: Number(mib) * 1024 * 1024 })),
+    driver: rows[0]?.[2] ?? null,
+  };
+}
+
+async function probeCuda(python: string, env: NodeJS.ProcessEnv): Promise<{ ok: boolean; detail: string }> {
+  try {
+    const { stdout } = await execFileText(python, ["-c", CUDA_PROBE], {
+      env: trainerEnv(env, {}),
+      timeout: CUDA_PROBE_TIMEOUT_MS,
+    });
+    return { ok: true, detail: `CUDA ${stdout.trim()}`.slice(0, 2000) };
+  } catch (error) {
+    return { ok: false, detail: describeError(error).slice(-2000) };
+  }
+}
+
+/** In a container its limit counts, not the machine's memory. */
+function memoryBytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 && constrained < totalmem() ? constrained : totalmem();
+}

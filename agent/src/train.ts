@@ -1,0 +1,100 @@
+/**
+ * One run of the trainer: start it, follow what it says and prints, store its checkpoints, wait for its end. It leaves
+ * nothing running behind, whichever way it is left.
+ */
+import { readTrainerLines } from "./trainer-lines";
+import { Checkpoints, type CheckpointsDeps } from "./checkpoints";
+import type { Clock } from "./clock";
+import type { EndOfTraining } from "./decide-ending";
+import { LogPump } from "./log-pump";
+import type { LogQuota } from "./log-quota";
+import type { TaskPaths } from "./paths";
+import type { Lanes } from "./report-lanes";
+import type { TaskControl, Wish } from "./task-control";
+import type { TaskRecord } from "./task-record";
+import type { TrainerLine } from "../../protocol";
+import { startTrainer, type SpawnDeps, type TrainerProcess } from "./trainer-process";
+
+/** Time to save a resume checkpoint at the next step boundary. */
+const DRAIN_GRACE_MS = 30_000;
+/** Nothing is saved for these: only time to end its own children. */
+const CANCEL_GRACE_MS = 5_000;
+/** A broken trainer must not fill the job's stream with notices of its broken lines. */
+const MAX_LINE_NOTICES = 20;
+
+export interface TrainDeps extends SpawnDeps {
+  readonly clock: Clock;
+  readonly control: TaskControl;
+  readonly lanes: Lanes;
+  readonly quota: LogQuota;
+  readonly record: TaskRecord;
+  readonly checkpoints: Omit<CheckpointsDeps, "onFailure">;
+  /** Called with the trainer once it runs, so that the agent's last resort can end it. */
+  readonly onStart: (trainer: TrainerProcess) => () => void;
+}
+
+export async function train(leaseId: string, paths: TaskPaths, deps: TrainDeps): Promise<EndOfTraining> {
+  const { control, lanes, record, clock } = deps;
+  const trainer = await startTrainer(leaseId, paths, deps);
+  const ended = deps.onStart(trainer);
+  try {
+    const checkpoints = new Checkpoints({ ...deps.checkpoints, onFailure: () => trainer.stop(CANCEL_GRACE_MS) });
+    control.onWish((wish) => trainer.stop(graceOf(wish)));
+    const pump = new LogPump(
+      deps.quota,
+      { log: (line) => lanes.logs.push(line), notice: (item) => lanes.data.push(item) },
+      clock,
+    );
+    await Promise.all([
+      follow(trainer, pump, checkpoints, deps),
+      pump.run(trainer.stdout, "stdout"),
+      pump.run(trainer.stderr, "stderr"),
+    ]);
+    const exit = await trainer.exited;
+    await pump.finish();
+    await checkpoints.idle();
+    const { hasFinal, failure } = checkpoints;
+    return { wish: control.wish, exit, record, hasFinal, uploadFailure: failure, logTail: pump.lastLines() };
+  } finally {
+    trainer.stop(0);
+    await trainer.exited;
+    ended();
+  }
+}
+
+function graceOf(wish: Wish): number {
+  if (wish === "lost") return 0;
+  return wish === "cancel" ? CANCEL_GRACE_MS : DRAIN_GRACE_MS;
+}
+
+async function follow(
+  trainer: TrainerProcess,
+  pump: LogPump,
+  checkpoints: Checkpoints,
+  { lanes, record, clock }: TrainDeps,
+): Promise<void> {
+  let problems = 0;
+  const notice = (message: string): Promise<unknown> =>
+    lanes.data.push({ type: "notice", ts_ms: clock.now(), message });
+  for await (const read of readTrainerLines(trainer.reports)) {
+    if ("problem" in read) {
+      problems += 1;
+      if (problems <= MAX_LINE_NOTICES) await notice(`a line of the trainer was not understood: ${read.problem}`);
+      continue;
+    }
+    const { line } = read;
+    if (line.type === "checkpoint") await checkpoints.add(line);
+    if (line.type === "samples") await saySamples(line, pump);
+    const item = record.take(line, clock.now());
+    if (item && !(await lanes.data.push(item))) await notice(`a ${line.type} line was too large to be reported`);
+  }
+  if (problems > MAX_LINE_NOTICES) await notice(`${problems} lines of the trainer were not understood`);
+}
+
+/** Samples are for people: they go where people read along. */
+async function saySamples(line: Extract<TrainerLine, { type: "samples" }>, pump: LogPump): Promise<void> {
+  for (const { prompt, completion, reward } of line.rows) {
+    const score = reward === null ? "not scored" : `reward ${reward}`;
+    await pump.say(`step ${line.step}, ${score}: ${JSON.stringify(prompt)} -> ${JSON.stringify(completion)}`);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * One trainer process: its own session and process group, its line descriptor, and the life pipe that this agent holds
+ * open and never writes to. However the trainer ends, its whole group is killed after it, so that nothing it spawned
+ * outlives it. The exit says whether we had asked for it.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { Readable } from "node:stream";
+import type { Clock } from "./clock";
+import type { ProcessFile } from "./leftovers";
+import type { TaskPaths } from "./paths";
+import { signalGroup, statOf } from "./process-table";
+import { trainerEnv, type TrainerCommand } from "./trainer-env";
+
+const REPORT_FD = 3;
+const LIFE_FD = 4;
+
+/** After its end a trainer's output may still be held by a process that left its group; we read on while it flows. */
+const QUIET_AFTER_EXIT_MS = 1_000;
+
+export interface TrainerExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** We had sent a signal before it ended. */
+  readonly asked: boolean;
+}
+
+export interface TrainerProcess {
+  readonly pid: number;
+  readonly reports: Readable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly exited: Promise<TrainerExit>;
+  /**
+   * SIGTERM to the trainer, which passes it on as it needs (a reward function in its group must live to score the step
+   * that is being saved), and SIGKILL for the group after the grace. Asking again may only shorten the grace.
+   */
+  stop(graceMs: number): void;
+}
+
+export interface SpawnDeps {
+  readonly command: TrainerCommand;
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+}
+
+/** Starts the trainer on `paths.config`; rejects when it cannot be started at all. */
+export async function startTrainer(leaseId: string, paths: TaskPaths, deps: SpawnDeps): Promise<TrainerProcess> {
+  const { command, args, pythonPath } = deps.command;
+  const mark = `ANNEAL_TASK=${leaseId}`;
+  for (const dir of [paths.output, paths.tmp]) mkdirSync(dir, { recursive: true });
+  const child = spawn(command, [...args, paths.config], {
+    cwd: paths.output,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
+    env: trainerEnv(deps.env, {
+      ANNEAL_REPORT_FD: String(REPORT_FD),
+      ANNEAL_LIFE_FD: String(LIFE_FD),
+      ANNEAL_TASK: leaseId,
+      PYTHONPATH: pythonPath,
+      TMPDIR: paths.tmp,
+    }),
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", reject);
+  });
+  const pid = child.pid ?? 0;
+  const record: ProcessFile = { pid, start_ticks: statOf(pid)?.startTicks ?? "", mark };
+  writeFileSync(paths.process, JSON.stringify(record));
+  return supervise(child, pid, deps.clock);
+}
+
+function supervise(child: ChildProcess, pid: number, clock: Clock): TrainerProcess {
+  const [, stdout, stderr, reports, life] = child.stdio;
+  if (!(stdout instanceof Readable) || !(stderr instanceof Readable) || !(reports instanceof Readable)) {
+    throw new Error("the trainer has no pipes");
+  }
+  life?.on("error", () => undefined); // The trainer may close its end; only ours matters.
+  let asked = false;
+  let hasExited = false;
+  const over = new AbortController();
+  const exited = new Promise<TrainerExit>((resolve) => {
+    child.once("exit", (code, signal) => {
+      hasExited = true;
+      over.abort();
+      signalGroup(pid, "SIGKILL");
+      for (const stream of [stdout, stderr, reports]) void endWhenQuiet(stream, clock);
+      resolve({ code, signal, asked });
+    });
+  });
+  const stop = (graceMs: number): void => {
+    if (hasExited) return;
+    asked = true;
+    if (graceMs > 0) child.kill("SIGTERM");
+    void clock.sleep(graceMs, over.signal).then(() => {
+      if (!hasExited) signalGroup(pid, "SIGKILL");
+    });
+  };
+  return { pid, reports, stdout, stderr, exited, stop };
+}
+
+async function endWhenQuiet(stream: Readable, clock: Clock): Promise<void> {
+  let read = -1;
+  const bytesRead = (): number => ("bytesRead" in stream ? Number(stream.bytesRead) : 0);
+  while (!stream.readableEnded && !stream.destroyed) {
+    if (stream.readableLength === 0 && bytesRead() === read) stream.destroy();
+    read = bytesRead();
+    await clock.sleep(QUIET_AFTER_EXIT_MS);
+  }
+}
+
+/** A stream's chunks; one that we ended ourselves just ends. */
+export async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of stream) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+  }
+}
