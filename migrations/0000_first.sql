@@ -57,6 +57,8 @@ CREATE TABLE `checkpoints` (
 	`manifest_key` text NOT NULL,
 	`manifest_sha256` text NOT NULL,
 	`model_sha256` text,
+	`model_key` text,
+	`model_size_bytes` integer,
 	`size_bytes` integer NOT NULL,
 	`state` text NOT NULL,
 	`created_at_ms` integer NOT NULL

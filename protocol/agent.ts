@@ -1,7 +1,8 @@
 /**
  * Agent → worker, under /agent/v1 (DESIGN §4). The agent only dials out.
  *
- *   POST   /agent/v1/register                   Bearer <bootstrap token>   registerRequest → registerResponse
+ *   POST   /agent/v1/register                   Bearer <bootstrap token>, or the agent token to renew it;
+ *                                               registerRequest → registerResponse
  *   GET    /agent/v1/connect                    WebSocket; Bearer <agent token>; the worker sends socketMessage
  *   POST   /agent/v1/leases                     claimRequest → 200 lease | 204 nothing to do
  *   POST   /agent/v1/leases/{lease}/reports     reportRequest → reportResponse | 409 stale or gap

@@ -18,7 +18,7 @@ import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
 import * as queries from "./services/job-queries";
 import { leaseTask } from "./services/lease-task";
-import { getCheckpoint, modelDownload } from "./services/model-download";
+import { getCheckpoint, modelArchive, modelDownload } from "./services/model-download";
 import { offerJob } from "./services/offer-job";
 import { renewedToken, TaskReports } from "./services/report-task";
 import type { Services } from "./services/services";
@@ -127,6 +127,7 @@ function jobServices(p: Ports) {
     jobEvents: (job, page) => queries.jobEvents(p, job, page),
     jobMetrics: (job, query) => queries.jobMetrics(p, job, query),
     jobStream: (job, request) => queries.jobStream(p, job, request),
+    modelArchive: (job, origin) => modelArchive(p, job, origin),
     modelDownload: (job, origin) => modelDownload(p, job, origin),
     listCheckpoints: (job, page) => queries.listCheckpoints(p, job, page),
     getCheckpoint: (job, id, origin) => getCheckpoint(p, job, id, origin),

@@ -12,7 +12,9 @@ const account = await newVeriAccount();
 const other = await newVeriAccount();
 
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, { operationId }]) => ({ operationId, method: method.toUpperCase(), path })),
+  Object.entries(methods).map(([method, { operationId, responses }]) => {
+    return { operationId, method: method.toUpperCase(), path, documented: Object.keys(responses) };
+  }),
 );
 
 /** Records of `owner`, by what the path names. */
@@ -43,7 +45,11 @@ describe("every operation of Veri", () => {
     expect(operations.length).toBe(18);
   });
 
-  describe.each(operations)("$operationId", ({ method, path }) => {
+  describe.each(operations)("$operationId", ({ method, path, documented }) => {
+    it("documents the refusals below", () => {
+      expect(documented).toEqual(expect.arrayContaining(["401", "403", ...(path.includes("{id}") ? ["404"] : [])]));
+    });
+
     const send = (headers: Record<string, string>) => ask<VeriError>(filled(path), { method, headers });
 
     it.each<[string, Record<string, string>]>([

@@ -1,4 +1,6 @@
+import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { WORKER_URL } from "../harness/worker-client";
 import {
   createRequest,
   newVeriAccount,
@@ -189,9 +191,23 @@ describe("POST /v1/datasets refuses", () => {
   });
 
   it("forms without a name or a file, and other media types", async () => {
-    expectRefusal(await client.upload<VeriError>("/v1/datasets", { file: "{}" }), 400, "name");
+    expectRefusal(await client.upload<VeriError>("/v1/datasets", { file: '{"prompt":"p"}' }), 400, "name");
     expectRefusal(await client.upload<VeriError>("/v1/datasets", { fields: { name: "x" } }), 400, "file");
     expectRefusal(await client.post<VeriError>("/v1/datasets", {}), 415, null);
+  });
+
+  it("nothing about the order of a form's fields", async () => {
+    const form = new FormData();
+    form.set("file", new File(['{"prompt":"p"}'], "file"));
+    form.set("name", "after");
+    const answer = await exports.default.fetch(
+      new Request(`${WORKER_URL}/v1/datasets`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${client.apiKey}` },
+        body: form,
+      }),
+    );
+    expect([answer.status, ((await answer.json()) as { name: string }).name]).toEqual([200, "after"]);
   });
 
   it("keeps nothing of what it refused", async () => {

@@ -1,6 +1,9 @@
 /** Datasets, functions and checkpoints as D1 has them. */
 import type { CheckpointKind, DatasetFormat, FunctionFormat } from "../../protocol";
 
+/** Signed URLs live at most an hour (design/bytes.md). */
+export const SIGNED_URL_TTL_MS = 60 * 60 * 1000;
+
 export interface DatasetRecord {
   id: string;
   accountId: string;
@@ -44,6 +47,8 @@ export interface CheckpointRecord {
   manifestSha256: string;
   /** Of `model.tar.gz`; null for resume checkpoints. */
   modelSha256: string | null;
+  modelKey: string | null;
+  modelSizeBytes: number | null;
   sizeBytes: number;
   /** `deleted`: a resume checkpoint whose files were dropped for newer ones. */
   state: "committed" | "bad" | "deleted";

@@ -53,7 +53,7 @@ export function formatFits(method: Method, format: DatasetFormat): string | null
   }
 }
 
-const SFT_FORMATS: DatasetFormat[] = ["messages", "prompt_completion", "text", "text_label", "text_score"];
+const SFT_FORMATS: DatasetFormat[] = ["messages", "prompt_completion", "text"];
 
 const IN_WORDS: Record<DatasetFormat, string> = {
   messages: "conversations ('messages')",

@@ -61,6 +61,14 @@ export function invalid(field: string, message: string): DomainError {
   return new DomainError("invalid_request", message, { field });
 }
 
+const MAX_NAME_CHARS = 200;
+
+/** What people call a dataset, a function or a key. Throws naming `name`. */
+export function checkedName(name: string): string {
+  if (name.trim() !== "" && name.length <= MAX_NAME_CHARS) return name;
+  throw invalid("name", `must have 1 to ${String(MAX_NAME_CHARS)} characters`);
+}
+
 /** A Durable Object's RPC keeps an error's message but not its class: what crosses is data, rebuilt on the other side. */
 export type Answer<T> =
   { ok: true; value: T } | { ok: false; error: { code: ErrorCode; message: string; detail: ErrorDetail } };

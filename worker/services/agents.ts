@@ -17,6 +17,8 @@ import type {
   TokenSigner,
 } from "../domain/ports";
 
+const BOOTSTRAP_PREFIX = "boot-";
+
 export interface AgentPorts {
   agents: AgentStore;
   directory: AgentDirectory;
@@ -34,7 +36,7 @@ export async function createBootstrapToken(
   accountId: string | null,
   options: { ttlSeconds: number; reusable: boolean },
 ): Promise<{ record: BootstrapTokenRecord; token: string }> {
-  const token = `boot-${ports.ids.randomHex(32)}`;
+  const token = `${BOOTSTRAP_PREFIX}${ports.ids.randomHex(32)}`;
   const createdAtMs = ports.clock.nowMs();
   const record: BootstrapTokenRecord = {
     id: ports.ids.next(),
@@ -57,23 +59,24 @@ export async function listBootstrapTokens(
   return ports.agents.listTokens(principal.accountId, page);
 }
 
-/** The same token and nonce get the same agent until the token expires; a used token is nothing to another nonce. */
+/**
+ * The same token and nonce get the same agent until the token expires; a used token is nothing to another nonce. An agent
+ * that has been idle, and so had no heartbeat's answer, renews its agent token here with that token itself.
+ */
 export async function registerAgent(
   ports: AgentPorts,
-  bootstrapToken: string,
+  token: string,
   request: RegisterRequest,
 ): Promise<RegisterResponse> {
-  const token = await ports.agents.findToken(await ports.sha256Hex(bootstrapToken));
-  if (!token || token.expiresAtMs <= ports.clock.nowMs()) {
-    throw new DomainError("unauthenticated", "the bootstrap token is not valid or has expired");
-  }
   if (request.isolation.level < ports.settings.minIsolation) {
     throw new DomainError(
       "forbidden",
       `this deployment needs isolation ${String(ports.settings.minIsolation)} for user code; this host offers ${String(request.isolation.level)}`,
     );
   }
-  const agent = await agentOf(ports, token, request);
+  const agent = token.startsWith(BOOTSTRAP_PREFIX)
+    ? await bootstrapped(ports, token, request)
+    : await renewed(ports, token);
   const { token: agentToken, expiresAtMs } = await ports.tokens.sign({
     agentId: agent.id,
     accountId: agent.accountId,
@@ -87,7 +90,18 @@ export async function registerAgent(
   };
 }
 
-async function agentOf(ports: AgentPorts, token: BootstrapTokenRecord, request: RegisterRequest): Promise<AgentRecord> {
+async function renewed(ports: AgentPorts, agentToken: string): Promise<AgentRecord> {
+  const { agentId } = await ports.tokens.verify(agentToken);
+  const agent = await ports.agents.get(agentId);
+  if (!agent || agent.revokedAtMs !== null) throw new DomainError("unauthenticated", "this agent was revoked");
+  return agent;
+}
+
+async function bootstrapped(ports: AgentPorts, text: string, request: RegisterRequest): Promise<AgentRecord> {
+  const token = await ports.agents.findToken(await ports.sha256Hex(text));
+  if (!token || token.expiresAtMs <= ports.clock.nowMs()) {
+    throw new DomainError("unauthenticated", "the bootstrap token is not valid or has expired");
+  }
   const known = await ports.agents.findByNonce(token.id, request.nonce);
   if (known) {
     if (known.revokedAtMs !== null) throw new DomainError("unauthenticated", "this agent was revoked");

@@ -149,13 +149,16 @@ export class TaskCheckpoints {
     // The digest is in the key: a repeat with another ordinal is another manifest, and none is ever overwritten.
     const manifestKey = `ckpt/${job.id}/manifests/${checkpoint_id}-${manifestSha256.slice(0, 16)}.json`;
     await this.#ports.blobs.putIfAbsent(manifestKey, bytes);
+    const model = manifest.files.find((file) => file.role === "model");
     return {
       id: checkpoint_id,
       jobId: job.id,
       accountId: job.accountId,
       attempt: job.task.attempt,
       ...{ kind, step, epoch, ordinal, manifestKey, manifestSha256 },
-      modelSha256: request.files.find((file) => file.role === "model")?.sha256 ?? null,
+      modelSha256: model?.sha256 ?? null,
+      modelKey: model?.key ?? null,
+      modelSizeBytes: model?.size ?? null,
       sizeBytes: request.files.reduce((sum, file) => sum + file.size, 0),
       state: "committed",
       createdAtMs: this.#ports.clock.nowMs(),

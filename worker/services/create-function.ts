@@ -2,7 +2,7 @@
 import type { FunctionFormat } from "../../protocol";
 import type { Principal } from "../domain/accounts";
 import type { FunctionRecord } from "../domain/artifacts";
-import { invalid, notFound } from "../domain/errors";
+import { checkedName, notFound } from "../domain/errors";
 import type { BlobStore, Clock, FunctionStore, Ids, Page, PageRequest } from "../domain/ports";
 import { checkRewardSource } from "../domain/reward-source";
 
@@ -13,16 +13,12 @@ export interface FunctionPorts {
   clock: Clock;
 }
 
-const MAX_NAME_CHARS = 200;
-
 export async function createFunction(
   ports: FunctionPorts,
   principal: Principal,
   fn: { name: string; format: FunctionFormat; source: Uint8Array },
 ): Promise<FunctionRecord> {
-  if (fn.name.trim() === "" || fn.name.length > MAX_NAME_CHARS) {
-    throw invalid("name", `must have 1 to ${String(MAX_NAME_CHARS)} characters`);
-  }
+  const name = checkedName(fn.name);
   checkRewardSource(fn.source, fn.format);
   const id = ports.ids.next();
   const r2Key = `functions/${principal.accountId}/${id}.py`;
@@ -31,7 +27,7 @@ export async function createFunction(
     id,
     accountId: principal.accountId,
     projectId: principal.projectId,
-    name: fn.name,
+    name,
     format: fn.format,
     ...stored,
     r2Key,

@@ -1,13 +1,12 @@
 /** What people download: signed URLs of a committed checkpoint's files, and of the files inside its model archive. */
 import type { CheckpointManifest } from "../../protocol";
-import type { CheckpointRecord } from "../domain/artifacts";
+import { SIGNED_URL_TTL_MS, type CheckpointRecord } from "../domain/artifacts";
 import { DomainError, notFound } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
 import type { CheckpointStore, Clock, ManifestStore, UrlSigner } from "../domain/ports";
-import type { CheckpointDetail, ModelDownload } from "./services";
+import type { CheckpointDetail, ModelArchive, ModelDownload } from "./services";
 
-/** Signed URLs are good for an hour (design/bytes.md). */
-const URL_TTL_MS = 60 * 60 * 1000;
+const MODEL_ARCHIVE = "model.tar.gz";
 
 export interface DownloadPorts {
   checkpoints: CheckpointStore;
@@ -16,30 +15,39 @@ export interface DownloadPorts {
   clock: Clock;
 }
 
-export async function modelDownload(ports: DownloadPorts, job: JobRecord, origin: string): Promise<ModelDownload> {
+/** The archive alone: what a job's own page shows, without reading the manifest. */
+export async function modelArchive(ports: DownloadPorts, job: JobRecord, origin: string): Promise<ModelArchive> {
   if (job.status !== "completed" || job.finalCheckpointId === null) {
     throw new DomainError("invalid_request", `the model is there when the job has completed; it is ${job.status}`);
   }
   const checkpoint = await ports.checkpoints.get(job.id, job.finalCheckpointId);
-  if (!checkpoint) throw notFound("checkpoint");
-  const manifest = await ports.manifests.read(checkpoint);
-  const archive = manifest.files.find((file) => file.role === "model");
-  if (!archive) throw notFound("model");
-  const { accountId } = job;
-  const sign = (filename: string, member?: { tarOffset: number; sizeBytes: number }) =>
-    ports.urls.download({ key: archive.key, sizeBytes: archive.size, filename, accountId, member }, origin);
-  return {
-    checkpoint,
-    archiveUrl: await sign(archive.path),
-    files: await Promise.all(
-      (archive.members ?? []).map(async ({ path, tar_offset, size }) => ({
-        path,
-        sizeBytes: size,
-        url: await sign(path.split("/").at(-1) ?? path, { tarOffset: tar_offset, sizeBytes: size }),
-      })),
-    ),
-    expiresAtMs: ports.clock.nowMs() + URL_TTL_MS,
-  };
+  if (!checkpoint?.modelKey) throw notFound("model");
+  const archiveUrl = await signModel(ports, checkpoint, origin, MODEL_ARCHIVE);
+  return { checkpoint, archiveUrl, expiresAtMs: ports.clock.nowMs() + SIGNED_URL_TTL_MS };
+}
+
+/** The archive, and its files one by one. */
+export async function modelDownload(ports: DownloadPorts, job: JobRecord, origin: string): Promise<ModelDownload> {
+  const archive = await modelArchive(ports, job, origin);
+  const manifest = await ports.manifests.read(archive.checkpoint);
+  const members = manifest.files.find((file) => file.role === "model")?.members ?? [];
+  const files = members.map(async ({ path, tar_offset: tarOffset, size: sizeBytes }) => {
+    const filename = path.split("/").at(-1) ?? path;
+    const url = await signModel(ports, archive.checkpoint, origin, filename, { tarOffset, sizeBytes });
+    return { path, sizeBytes, url };
+  });
+  return { ...archive, files: await Promise.all(files) };
+}
+
+function signModel(
+  ports: DownloadPorts,
+  { accountId, modelKey, modelSizeBytes }: CheckpointRecord,
+  origin: string,
+  filename: string,
+  member?: { tarOffset: number; sizeBytes: number },
+): Promise<string> {
+  const blob = { key: modelKey ?? "", sizeBytes: modelSizeBytes ?? 0, filename, accountId, member };
+  return ports.urls.download(blob, origin);
 }
 
 export async function getCheckpoint(

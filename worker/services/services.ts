@@ -60,13 +60,16 @@ export interface Idempotency {
 
 export type { EventsPage, MetricsAnswer, MetricsQuery, StreamEventPage, StreamRequest } from "../domain/ports";
 
-export interface ModelDownload {
+export interface ModelArchive {
   checkpoint: CheckpointRecord;
   /** Signed, absolute, good for an hour, with Range. */
   archiveUrl: string;
+  expiresAtMs: number;
+}
+
+export interface ModelDownload extends ModelArchive {
   /** The same files one by one. */
   files: { path: string; sizeBytes: number; url: string }[];
-  expiresAtMs: number;
 }
 
 export interface CheckpointDetail {
@@ -120,6 +123,7 @@ export interface Services {
   /** An SSE response, or 204 when there is nothing after `lastEventId`. Throws `rate_limited` at 500 live subscribers. */
   jobStream(job: JobRecord, request: StreamRequest): Promise<Response>;
   /** Throws `invalid_request` unless the job is completed. */
+  modelArchive(job: JobRecord, origin: string): Promise<ModelArchive>;
   modelDownload(job: JobRecord, origin: string): Promise<ModelDownload>;
   listCheckpoints(job: JobRecord, page: PageRequest): Promise<Page<CheckpointRecord>>;
   getCheckpoint(job: JobRecord, id: string | null, origin: string): Promise<CheckpointDetail>;

@@ -1,8 +1,8 @@
 /** Streams a dataset to R2 as it came and profiles it on the way; a bad line or a broken upload leaves nothing. */
 import type { Principal } from "../domain/accounts";
-import type { DatasetRecord } from "../domain/artifacts";
+import { SIGNED_URL_TTL_MS, type DatasetRecord } from "../domain/artifacts";
 import { DatasetScanner } from "../domain/dataset-scan";
-import { DomainError, invalid, notFound } from "../domain/errors";
+import { checkedName, DomainError, notFound } from "../domain/errors";
 import type { BlobStore, Clock, DatasetStore, Ids, Page, PageRequest, UrlSigner } from "../domain/ports";
 
 export interface DatasetPorts {
@@ -12,16 +12,11 @@ export interface DatasetPorts {
   clock: Clock;
 }
 
-const MAX_NAME_CHARS = 200;
-
 export async function uploadDataset(
   ports: DatasetPorts,
   principal: Principal,
   upload: { name: string; chunks: AsyncIterable<Uint8Array>; maxBytes: number },
 ): Promise<DatasetRecord> {
-  if (upload.name.trim() === "" || upload.name.length > MAX_NAME_CHARS) {
-    throw invalid("name", `must have 1 to ${String(MAX_NAME_CHARS)} characters`);
-  }
   const id = ports.ids.next();
   const r2Key = `datasets/${principal.accountId}/${id}`;
   const scanner = new DatasetScanner();
@@ -30,7 +25,8 @@ export async function uploadDataset(
     id,
     accountId: principal.accountId,
     projectId: principal.projectId,
-    name: upload.name,
+    // A form may send its fields after its file, so the name is not looked at before.
+    name: await nameOrDelete(ports, upload, r2Key),
     sourceType: "upload",
     ...scanner.end(),
     sizeBytes: stored.sizeBytes,
@@ -40,6 +36,15 @@ export async function uploadDataset(
   };
   await ports.datasets.create(dataset);
   return dataset;
+}
+
+async function nameOrDelete(ports: DatasetPorts, upload: { name: string }, r2Key: string): Promise<string> {
+  try {
+    return checkedName(upload.name);
+  } catch (error) {
+    await ports.blobs.delete([r2Key]);
+    throw error;
+  }
 }
 
 /** The chunks as they are, after the scanner has seen them; what the scanner throws ends the upload before it counts. */
@@ -76,9 +81,6 @@ export async function listDatasets(
   return ports.datasets.list(principal.accountId, page);
 }
 
-/** Signed URLs are good for an hour (design/bytes.md). */
-const URL_TTL_MS = 60 * 60 * 1000;
-
 export async function datasetDownload(
   ports: { urls: UrlSigner; clock: Clock },
   dataset: DatasetRecord,
@@ -86,5 +88,5 @@ export async function datasetDownload(
 ): Promise<{ url: string; expiresAtMs: number }> {
   const { r2Key: key, sizeBytes, accountId, name } = dataset;
   const url = await ports.urls.download({ key, sizeBytes, accountId, filename: `${name}.jsonl` }, origin);
-  return { url, expiresAtMs: ports.clock.nowMs() + URL_TTL_MS };
+  return { url, expiresAtMs: ports.clock.nowMs() + SIGNED_URL_TTL_MS };
 }

@@ -186,6 +186,8 @@ export const checkpoints = sqliteTable(
     manifestKey: text("manifest_key").notNull(),
     manifestSha256: text("manifest_sha256").notNull(),
     modelSha256: text("model_sha256"),
+    modelKey: text("model_key"),
+    modelSizeBytes: integer("model_size_bytes"),
     sizeBytes: integer("size_bytes").notNull(),
     state: text().$type<"committed" | "bad" | "deleted">().notNull(),
     createdAtMs: integer("created_at_ms").notNull(),

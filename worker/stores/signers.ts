@@ -1,10 +1,9 @@
 /** Signed URLs and agent tokens, over one kind of signed token. */
 import { z } from "zod";
+import { SIGNED_URL_TTL_MS } from "../domain/artifacts";
 import type { Clock, SignedDownload, TokenSigner, UrlSigner } from "../domain/ports";
 import type { SignedTokens } from "./signed-tokens";
 
-/** Signed URLs live at most an hour (design/bytes.md). */
-export const URL_TTL_MS = 60 * 60 * 1000;
 /** Agent tokens live an hour and are renewed by heartbeats. */
 const AGENT_TOKEN_TTL_MS = 60 * 60 * 1000;
 
@@ -28,12 +27,12 @@ export class WorkerUrlSigner implements UrlSigner {
   }
 
   async download(blob: SignedDownload, origin: string): Promise<string> {
-    const token = await this.#tokens.sign("download", { ...blob, exp: this.#clock.nowMs() + URL_TTL_MS });
+    const token = await this.#tokens.sign("download", { ...blob, exp: this.#clock.nowMs() + SIGNED_URL_TTL_MS });
     return `${origin}/blobs/${token}/${encodeURIComponent(blob.filename)}`;
   }
 
   async part(part: z.infer<typeof partFacts>, origin: string): Promise<string> {
-    const token = await this.#tokens.sign("part", { ...part, exp: this.#clock.nowMs() + URL_TTL_MS });
+    const token = await this.#tokens.sign("part", { ...part, exp: this.#clock.nowMs() + SIGNED_URL_TTL_MS });
     return `${origin}/agent/v1/parts/${token}`;
   }
 

@@ -8,7 +8,7 @@ import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
 import type { JobStatus } from "../../domain/job-state";
 import type { MetricsAnswer, Page, StreamEventPage } from "../../domain/ports";
-import type { CheckpointDetail, JobRequest, ModelDownload, NewKey } from "../../services/services";
+import type { CheckpointDetail, JobRequest, ModelArchive, ModelDownload, NewKey } from "../../services/services";
 import { PREFIX, type CreateJob } from "./schema";
 import type * as schema from "./schema";
 
@@ -123,7 +123,7 @@ export function fromJobSummary(job: JobRecord): z.infer<typeof schema.jobSummary
 }
 
 /** `model` is given when the job has completed. */
-export function fromJob(job: JobRecord, model: ModelDownload | null): z.infer<typeof schema.job> {
+export function fromJob(job: JobRecord, model: ModelArchive | null): z.infer<typeof schema.job> {
   return {
     ...fromJobSummary(job),
     log_tail: job.logTail,

@@ -26,7 +26,7 @@ export const getTrainingJob = defineRoute({
 async function downloadUrl(job: JobRecord, services: Services, origin: string): Promise<string | null> {
   if (job.status !== "completed") return null;
   try {
-    return (await services.modelDownload(job, origin)).archiveUrl;
+    return (await services.modelArchive(job, origin)).archiveUrl;
   } catch (error) {
     if (error instanceof DomainError) return null;
     throw error;

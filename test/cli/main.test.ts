@@ -1,0 +1,76 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { root } from "../../scripts/env";
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), "anneal-cli-"));
+});
+afterAll(async () => {
+  await rm(dir, { recursive: true });
+});
+
+function anneal(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const argv = ["--import", "tsx", path.join(root, "scripts", "cli", "main.ts"), ...args];
+  const clean = { PATH: process.env["PATH"] ?? "", HOME: dir, ANNEAL_STATE_DIR: dir };
+  return new Promise((resolve) => {
+    execFile(process.execPath, argv, { cwd: root, env: { ...clean, ...env } }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+// Each starts a process, and other tests share the cores.
+describe("exit codes", { timeout: 60_000 }, () => {
+  it("2 for a wrong command line", async () => {
+    expect(await anneal(["jobs", "get"])).toMatchObject({ code: 2, stdout: "" });
+    expect((await anneal(["jobs", "create", "--gpu", "L4:x"])).code).toBe(2);
+  });
+
+  it("1 without a deployment, and says what to do", async () => {
+    const { code, stderr } = await anneal(["jobs", "list"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("npm run dev");
+  });
+
+  it("4 when nothing answers", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const url = `http://127.0.0.1:${String(port)}`;
+    const { code, stderr } = await anneal(["jobs", "list"], { ANNEAL_URL: url, ANNEAL_API_KEY: "sk-x" });
+    expect([code, stderr.includes(url)]).toEqual([4, true]);
+  });
+
+  it("1 when the deployment refuses, in its words; the environment goes before the file", async () => {
+    await writeFile(
+      path.join(dir, "credentials.json"),
+      JSON.stringify({ url: "http://127.0.0.1:1", api_key: "sk-file" }),
+    );
+    const error = { code: "not_found", message: "job not found", request_id: "r" };
+    let authorization: string | undefined;
+    const server = createServer((request, response) => {
+      authorization = request.headers.authorization;
+      response.writeHead(404, { "content-type": "application/json" }).end(JSON.stringify({ error }));
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    const env = { ANNEAL_URL: `http://127.0.0.1:${String(port)}/`, ANNEAL_API_KEY: "sk-env" };
+    const ended = await anneal(["jobs", "get", "job_x", "--json"], env);
+    server.close();
+    expect(ended).toEqual({ code: 1, stdout: "", stderr: "error: job not found [not_found]\n" });
+    expect(authorization).toBe("Bearer sk-env");
+  });
+});
