@@ -15,6 +15,7 @@ export interface Documented {
 
 const PAGE_POLICY = [
   "default-src 'none'",
+  // Scalar's zod asks once whether it may compile functions, is refused, and interprets instead.
   "script-src 'self'",
   // Scalar writes its styles into the page.
   "style-src 'self' 'unsafe-inline'",
@@ -43,7 +44,7 @@ export function registerOpenApi(root: Hono<HttpEnv>, documented: Documented[], d
     if (!entry) throw new DomainError("not_found", "no API of that name; /openapi.json lists them");
     return c.json(openApiDocument(entry, origin(c)));
   });
-  root.get("/docs", (c) => page(c, "Anneal APIs", indexBody(documented)));
+  root.get("/docs", (c) => page(c, "Anneal APIs", indexBody(documented), PLAIN_STYLE));
   root.get("/docs/:name", (c) => {
     const entry = byName.get(c.req.param("name"));
     if (!entry) throw new DomainError("not_found", "no API of that name; /docs lists them");
@@ -70,10 +71,13 @@ export function openApiDocument({ dialect, app }: Documented, origin: string): o
   };
 }
 
-function page(c: Context<HttpEnv>, title: string, body: string): Response {
+/** Shared with the dashboard's start page. */
+const PLAIN_STYLE = `<link rel="stylesheet" href="/assets/pages.css">`;
+
+function page(c: Context<HttpEnv>, title: string, body: string, style = ""): Response {
   return c.html(
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-      `<title>${title}</title></head><body>${body}</body></html>`,
+      `<title>${title}</title><link rel="icon" href="data:,">${style}</head><body>${body}</body></html>`,
     200,
     { "content-security-policy": PAGE_POLICY },
   );
@@ -82,13 +86,25 @@ function page(c: Context<HttpEnv>, title: string, body: string): Response {
 function indexBody(documented: Documented[]): string {
   const items = documented.map(
     ({ dialect: { name, title, description } }) =>
-      `<li><a href="/docs/${name}">${title}</a> (<a href="/openapi/${name}.json">OpenAPI</a>): ${description}</li>`,
+      `<dt><a href="/docs/${name}">${title}</a></dt>` +
+      `<dd>${description} <a href="/openapi/${name}.json">OpenAPI document</a></dd>`,
   );
-  return `<main><h1>Anneal APIs</h1><ul>${items.join("")}</ul></main>`;
+  return `<main><h1>Anneal APIs</h1><dl>${items.join("")}</dl></main>`;
 }
 
-/** No fonts, no proxy, no telemetry: nothing outside this deployment is asked for anything. */
-const SCALAR_SETTINGS = JSON.stringify({ withDefaultFonts: false, telemetry: false, hideClientButton: true });
+/**
+ * No fonts, no proxy, no telemetry, and none of the services that Scalar offers with its page: nothing outside this
+ * deployment is asked for anything.
+ */
+const SCALAR_SETTINGS = JSON.stringify({
+  withDefaultFonts: false,
+  proxyUrl: "",
+  telemetry: false,
+  agent: { disabled: true },
+  showDeveloperTools: "never",
+  hideClientButton: true,
+  defaultOpenAllTags: true,
+});
 
 function referenceBody(dialect: Dialect): string {
   return (

@@ -108,7 +108,7 @@ export const createJob = z
   .strictObject({
     method: z.string().openapi({ description: `One of ${METHODS.join(", ")}.` }),
     base_model: z.string().openapi({
-      description: "Built in (anneal/tiny-llama), a Hugging Face id, or job_<id>[@ordinal].",
+      description: "Built in (anneal/tiny-llama), a Hugging Face id, or `job_<id>[@ordinal]`.",
     }),
     dataset_id: z.string(),
     functions: z
@@ -224,7 +224,10 @@ export const checkpoint = z
     kind: checkpointKind,
     step: z.int(),
     epoch: z.number().openapi({ description: "Epochs trained so far." }),
-    ordinal: z.int().nullable().openapi({ description: "What job_<id>@<ordinal> means; null for resume checkpoints." }),
+    ordinal: z
+      .int()
+      .nullable()
+      .openapi({ description: "What `job_<id>@<ordinal>` means; null for resume checkpoints." }),
     state: z.enum(["committed", "bad", "deleted"]),
     size_bytes: z.int(),
     model_sha256: sha256.nullable(),

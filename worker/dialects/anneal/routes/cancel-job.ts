@@ -7,7 +7,7 @@ export const cancelJobRoute = defineRoute({
   operationId: "anneal.cancelJob",
   method: "post",
   path: "/anneal/v1/jobs/{id}/cancel",
-  summary: "Cancel a job that has not ended.",
+  summary: "Cancel a job that has not ended",
   tags: ["Jobs"],
   scope: "write",
   params: idParam,

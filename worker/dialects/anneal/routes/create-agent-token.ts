@@ -6,7 +6,7 @@ export const createAgentTokenRoute = defineRoute({
   operationId: "anneal.createAgentToken",
   method: "post",
   path: "/anneal/v1/agent_tokens",
-  summary: "Make a bootstrap token for an agent of the account.",
+  summary: "Make a bootstrap token for an agent of the account",
   tags: ["Agents"],
   scope: "agent",
   body: createToken,

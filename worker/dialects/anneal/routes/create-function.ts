@@ -17,7 +17,7 @@ export const createFunctionRoute = defineRoute({
   operationId: "anneal.createFunction",
   method: "post",
   path: "/anneal/v1/functions",
-  summary: "Upload a reward function.",
+  summary: "Upload a reward function",
   description: "A form with `name`, `format` and `file`, or JSON with `name`, `format` and `source`.",
   tags: ["Functions"],
   scope: "write",

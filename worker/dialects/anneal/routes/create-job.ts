@@ -6,7 +6,7 @@ export const createJobRoute = defineRoute({
   operationId: "anneal.createJob",
   method: "post",
   path: "/anneal/v1/jobs",
-  summary: "Submit a training job.",
+  summary: "Submit a training job",
   description: "Everything that can be known to be wrong is refused here, before a host is used.",
   tags: ["Jobs"],
   scope: "write",

@@ -6,7 +6,7 @@ export const createKeyRoute = defineRoute({
   operationId: "anneal.createKey",
   method: "post",
   path: "/anneal/v1/keys",
-  summary: "Make an API key.",
+  summary: "Make an API key",
   tags: ["Keys"],
   scope: "write",
   body: createKey,

@@ -6,7 +6,7 @@ export const createProjectRoute = defineRoute({
   operationId: "anneal.createProject",
   method: "post",
   path: "/anneal/v1/projects",
-  summary: "Make a project.",
+  summary: "Make a project",
   tags: ["Projects"],
   scope: "write",
   body: createProject,

@@ -7,7 +7,7 @@ export const downloadDatasetRoute = defineRoute({
   operationId: "anneal.downloadDataset",
   method: "get",
   path: "/anneal/v1/datasets/{id}/download",
-  summary: "Get a signed URL of the bytes as they came.",
+  summary: "Get a signed URL of the bytes as they came",
   tags: ["Datasets"],
   scope: "read",
   params: idParam,

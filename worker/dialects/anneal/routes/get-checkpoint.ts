@@ -8,7 +8,7 @@ export const getCheckpointRoute = defineRoute({
   operationId: "anneal.getCheckpoint",
   method: "get",
   path: "/anneal/v1/jobs/{id}/checkpoints/{checkpoint_id}",
-  summary: "Get a checkpoint with a signed URL and the SHA-256 of each file.",
+  summary: "Get a checkpoint with a signed URL and the SHA-256 of each file",
   tags: ["Checkpoints"],
   scope: "read",
   params: checkpointParams,

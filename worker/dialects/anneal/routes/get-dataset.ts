@@ -7,7 +7,7 @@ export const getDatasetRoute = defineRoute({
   operationId: "anneal.getDataset",
   method: "get",
   path: "/anneal/v1/datasets/{id}",
-  summary: "Get a dataset.",
+  summary: "Get a dataset",
   tags: ["Datasets"],
   scope: "read",
   params: idParam,

@@ -7,7 +7,7 @@ export const getFunctionRoute = defineRoute({
   operationId: "anneal.getFunction",
   method: "get",
   path: "/anneal/v1/functions/{id}",
-  summary: "Get a function.",
+  summary: "Get a function",
   tags: ["Functions"],
   scope: "read",
   params: idParam,

@@ -7,7 +7,7 @@ export const getJobRoute = defineRoute({
   operationId: "anneal.getJob",
   method: "get",
   path: "/anneal/v1/jobs/{id}",
-  summary: "Get a job.",
+  summary: "Get a job",
   tags: ["Jobs"],
   scope: "read",
   params: idParam,

@@ -7,7 +7,7 @@ export const getMetricsRoute = defineRoute({
   operationId: "anneal.getMetrics",
   method: "get",
   path: "/anneal/v1/jobs/{id}/metrics",
-  summary: "Get a job's metrics by step.",
+  summary: "Get a job's metrics by step",
   description: "An attempt that resumes at a step hides what older attempts wrote beyond it; the stream hides nothing.",
   tags: ["Jobs"],
   scope: "read",

@@ -7,7 +7,7 @@ export const getModelRoute = defineRoute({
   operationId: "anneal.getModel",
   method: "get",
   path: "/anneal/v1/jobs/{id}/model",
-  summary: "Get signed URLs of a completed job's model.",
+  summary: "Get signed URLs of a completed job's model",
   tags: ["Jobs"],
   scope: "read",
   params: idParam,

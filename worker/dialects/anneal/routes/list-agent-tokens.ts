@@ -6,7 +6,7 @@ export const listAgentTokensRoute = defineRoute({
   operationId: "anneal.listAgentTokens",
   method: "get",
   path: "/anneal/v1/agent_tokens",
-  summary: "List the account's bootstrap tokens.",
+  summary: "List the account's bootstrap tokens",
   tags: ["Agents"],
   scope: "read",
   query: listQuery(PREFIX.token),

@@ -6,7 +6,7 @@ export const listAgentsRoute = defineRoute({
   operationId: "anneal.listAgents",
   method: "get",
   path: "/anneal/v1/agents",
-  summary: "List the account's agents.",
+  summary: "List the account's agents",
   tags: ["Agents"],
   scope: "read",
   query: listQuery(PREFIX.agent),

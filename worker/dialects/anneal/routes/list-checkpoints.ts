@@ -7,7 +7,7 @@ export const listCheckpointsRoute = defineRoute({
   operationId: "anneal.listCheckpoints",
   method: "get",
   path: "/anneal/v1/jobs/{id}/checkpoints",
-  summary: "List a job's checkpoints, resume checkpoints included.",
+  summary: "List a job's checkpoints, resume checkpoints included",
   tags: ["Checkpoints"],
   scope: "read",
   params: idParam,

@@ -6,7 +6,7 @@ export const listDatasetsRoute = defineRoute({
   operationId: "anneal.listDatasets",
   method: "get",
   path: "/anneal/v1/datasets",
-  summary: "List the account's datasets.",
+  summary: "List the account's datasets",
   tags: ["Datasets"],
   scope: "read",
   query: listQuery(PREFIX.dataset),

@@ -7,7 +7,7 @@ export const listEventsRoute = defineRoute({
   operationId: "anneal.listEvents",
   method: "get",
   path: "/anneal/v1/jobs/{id}/events",
-  summary: "List a job's events.",
+  summary: "List a job's events",
   tags: ["Jobs"],
   scope: "read",
   params: idParam,

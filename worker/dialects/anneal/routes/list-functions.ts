@@ -6,7 +6,7 @@ export const listFunctionsRoute = defineRoute({
   operationId: "anneal.listFunctions",
   method: "get",
   path: "/anneal/v1/functions",
-  summary: "List the account's functions.",
+  summary: "List the account's functions",
   tags: ["Functions"],
   scope: "read",
   query: listQuery(PREFIX.fn),

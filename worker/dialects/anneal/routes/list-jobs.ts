@@ -8,7 +8,7 @@ export const listJobsRoute = defineRoute({
   operationId: "anneal.listJobs",
   method: "get",
   path: "/anneal/v1/jobs",
-  summary: "List the account's jobs, made through whichever API.",
+  summary: "List the account's jobs, made through whichever API",
   tags: ["Jobs"],
   scope: "read",
   query: listJobsQuery,

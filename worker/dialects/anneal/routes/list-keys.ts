@@ -6,7 +6,7 @@ export const listKeysRoute = defineRoute({
   operationId: "anneal.listKeys",
   method: "get",
   path: "/anneal/v1/keys",
-  summary: "List the account's live keys.",
+  summary: "List the account's live keys",
   tags: ["Keys"],
   scope: "read",
   query: listQuery(PREFIX.key),

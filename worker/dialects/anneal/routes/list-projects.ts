@@ -6,7 +6,7 @@ export const listProjectsRoute = defineRoute({
   operationId: "anneal.listProjects",
   method: "get",
   path: "/anneal/v1/projects",
-  summary: "List the account's projects.",
+  summary: "List the account's projects",
   tags: ["Projects"],
   scope: "read",
   query: listQuery(PREFIX.project),

@@ -6,7 +6,7 @@ export const revokeAgentRoute = defineRoute({
   operationId: "anneal.revokeAgent",
   method: "delete",
   path: "/anneal/v1/agents/{id}",
-  summary: "Revoke an agent: its tokens are worthless at once, what it holds is queued again.",
+  summary: "Revoke an agent: its tokens are worthless at once, what it holds is queued again",
   tags: ["Agents"],
   scope: "agent",
   params: idParam,

@@ -6,7 +6,7 @@ export const revokeKeyRoute = defineRoute({
   operationId: "anneal.revokeKey",
   method: "delete",
   path: "/anneal/v1/keys/{id}",
-  summary: "Revoke a key; the next request with it is refused.",
+  summary: "Revoke a key; the next request with it is refused",
   tags: ["Keys"],
   scope: "write",
   params: idParam,

@@ -7,7 +7,7 @@ export const streamJobRoute = defineRoute({
   operationId: "anneal.streamJob",
   method: "get",
   path: "/anneal/v1/jobs/{id}/stream",
-  summary: "Follow a job: every log line, metric, event and notice, as Server-Sent Events.",
+  summary: "Follow a job: every log line, metric, event and notice, as Server-Sent Events",
   description:
     "`event:` is log, metric, event, notice, gap or end; each has an `id:`, and `Last-Event-ID` goes on after it without " +
     "loss or repeat. Ends after the job's last item.",

@@ -13,7 +13,7 @@ export const uploadDatasetRoute = defineRoute({
   operationId: "anneal.uploadDataset",
   method: "post",
   path: "/anneal/v1/datasets",
-  summary: "Upload JSON Lines.",
+  summary: "Upload JSON Lines",
   description:
     "A form with `name` (before the file) and `file`, or the bytes as the body with `?name=`. The first row decides the " +
     "format; a wrong line is named, and then nothing is kept.",
