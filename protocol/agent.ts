@@ -123,7 +123,8 @@ export const lease = z.object({
 });
 export type Lease = z.infer<typeof lease>;
 
-const ts_ms = z.int().min(0);
+/** The last millisecond that a Date can hold. */
+const ts_ms = z.int().min(0).max(8_640_000_000_000_000);
 
 /** Items of the `data` lane. */
 export const dataItem = z.discriminatedUnion("type", [

@@ -4,6 +4,12 @@ import { z } from "zod";
 /** Parts of a checkpoint's files are this long but for the last: one code path for R2's equal-parts rule. */
 export const CHECKPOINT_PART_BYTES = 64 * 1024 * 1024;
 
+/** R2 takes at most 10,000 parts of an object. */
+const fileSize = z
+  .int()
+  .min(0)
+  .max(10_000 * CHECKPOINT_PART_BYTES);
+
 export const checkpointKind = z.enum(["epoch", "final", "resume"]);
 export type CheckpointKind = z.infer<typeof checkpointKind>;
 
@@ -34,7 +40,7 @@ export type ArchiveMember = z.infer<typeof archiveMember>;
 export const checkpointFile = z.object({
   role: artifactRole,
   path: relativePath,
-  size: z.int().min(0),
+  size: fileSize,
   sha256: sha256Hex,
   /** For archives only: the files inside, in tar order. */
   members: z.array(archiveMember).max(10_000).optional(),
@@ -46,7 +52,7 @@ export const beginCheckpointRequest = z.object({
   kind: checkpointKind,
   step: z.int().min(0),
   files: z
-    .array(z.object({ role: artifactRole, path: relativePath, size: z.int().min(0) }))
+    .array(z.object({ role: artifactRole, path: relativePath, size: fileSize }))
     .min(1)
     .max(1000),
 });

@@ -3,7 +3,7 @@ import { newId } from "./domain/ids";
 import type { JobRecord } from "./domain/job";
 import type { Clock, Ids, Later } from "./domain/ports";
 import { parseLeaseId } from "./domain/ids";
-import { DomainError } from "./domain/errors";
+import { DomainError, loggable } from "./domain/errors";
 import { configOf, type Env } from "./env";
 import { ObjectAgentDirectory, ObjectJobDoors } from "./objects/doors";
 import { WorkerDispatchQueue } from "./queues/dispatch";
@@ -183,7 +183,7 @@ export type JobObjectParts = ReturnType<typeof jobObjectParts>;
 /** What lives in a job's object. */
 export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string) {
   const later: Later = (work) => {
-    ctx.waitUntil(work.catch((error: unknown) => console.error("work after an answer failed", jobId, error)));
+    ctx.waitUntil(work.catch((error: unknown) => console.error("work after an answer failed", jobId, loggable(error))));
   };
   const p = ports(env, later);
   const { storage } = ctx;
@@ -208,8 +208,8 @@ export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string)
     ...{ local, door, reports },
     checkpoints: new TaskCheckpoints({ ...p, jobId, door, reports }),
     claim: claimTask.bind(null, { local, door }),
-    finish: finishTask.bind(null, { local, door }),
-    release: releaseTask.bind(null, { local, door }),
+    finish: finishTask.bind(null, { local, door, reports }),
+    release: releaseTask.bind(null, { local, door, reports }),
     rearm: async () => {
       const next = timers.next();
       if (next !== null) await storage.setAlarm(next);

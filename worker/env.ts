@@ -75,7 +75,7 @@ export function configOf(env: Env): Config {
       resumeIntervalMs: c.ANNEAL_RESUME_INTERVAL_MS,
       substituteGpus: c.ANNEAL_SUBSTITUTE_GPUS,
       defaultGpu: { type: gpuType, count: Number(gpuCount) },
-      allowLocalPaths: c.ANNEAL_DEPLOYMENT === "dev",
+      dev: c.ANNEAL_DEPLOYMENT === "dev",
       minIsolation: c.ANNEAL_MIN_ISOLATION,
     },
   };

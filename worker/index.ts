@@ -1,14 +1,21 @@
 import { createApp } from "./app";
 import { services } from "./container";
-import type { QueueMessage } from "./domain/ports";
+import { loggable } from "./domain/errors";
+import type { Later, QueueMessage } from "./domain/ports";
 import { configOf, type Env } from "./env";
 import { consumeDeadLetters, consumeDispatch } from "./queues/dispatch";
 
 export { AgentObject } from "./objects/agent-object";
 export { JobObject } from "./objects/job-object";
 
+/** Work that goes on after the answer; its failure is only logged, since the sweep or the next call makes up for it. */
+function laterIn(ctx: Pick<ExecutionContext, "waitUntil">): Later {
+  return (work) =>
+    ctx.waitUntil(work.catch((error: unknown) => console.error("work after an answer failed", loggable(error))));
+}
+
 const app = createApp({
-  servicesFor: (c) => services(c.env as Env, (work) => c.executionCtx.waitUntil(work)),
+  servicesFor: (c) => services(c.env as Env, laterIn(c.executionCtx)),
   settingsFor: (c) => {
     const { publicUrl, adminToken } = configOf(c.env as Env);
     return { publicUrl: publicUrl ?? null, adminToken };
@@ -19,9 +26,9 @@ export default {
   fetch: app.fetch,
   async queue(batch, env, ctx) {
     if (batch.queue.endsWith("-dead")) consumeDeadLetters(batch);
-    else await consumeDispatch(batch, (jobId) => services(env, (work) => ctx.waitUntil(work)).tickJob(jobId));
+    else await consumeDispatch(batch, (jobId) => services(env, laterIn(ctx)).tickJob(jobId));
   },
   async scheduled(_event, env, ctx) {
-    await services(env, (work) => ctx.waitUntil(work)).sweep();
+    await services(env, laterIn(ctx)).sweep();
   },
 } satisfies ExportedHandler<Env, QueueMessage>;

@@ -78,7 +78,7 @@ const COMMANDS: Record<string, JobCommand> = {
   complete: { type: "complete", epoch: EPOCH, step: 9 },
   fail: { type: "fail", epoch: EPOCH, reason: "user_code", message: "m", logTail: [] },
   lose: { type: "lose", epoch: EPOCH, reason: "agent_lost", message: "m", logTail: [] },
-  revive: { type: "revive", epoch: EPOCH, agentId: AGENT },
+  revive: { type: "revive", epoch: EPOCH, agentId: AGENT, wasRunning: false },
   cancel: { type: "cancel" },
 };
 
@@ -201,9 +201,10 @@ describe("leases", () => {
   });
 
   it("revives only for the agent that held the lease, to running once it has trained", () => {
-    const other: JobCommand = { type: "revive", epoch: EPOCH, agentId: "someone else" };
+    const other: JobCommand = { type: "revive", epoch: EPOCH, agentId: "someone else", wasRunning: false };
     expect(decide(job("queued"), other).ok).toBe(false);
-    const verdict = decide(job("queued", { startedAtMs: 5 }), COMMANDS["revive"] as JobCommand);
+    const running: JobCommand = { type: "revive", epoch: EPOCH, agentId: AGENT, wasRunning: true };
+    const verdict = decide(job("queued"), running);
     expect(verdict.ok && verdict.decision.status).toBe("running");
   });
 });

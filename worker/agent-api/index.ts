@@ -18,8 +18,10 @@ import { failureResponse, refuse, toFailure } from "../http/failure";
 import type { EdgeDeps, HttpEnv } from "../http/http-env";
 import { renderAgentError } from "./errors";
 
-/** A report has at most 1 MiB of items; a commit of 1,000 files with their parts and members may be larger. */
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** A report has at most 1 MiB of items, and JSON around them. */
+const MAX_BODY_BYTES = 2 * 1024 * 1024;
+/** A commit of 1,000 files with their parts and members. */
+const MAX_COMMIT_BYTES = 16 * 1024 * 1024;
 
 type AgentEnv = HttpEnv & { Variables: { agent: AgentPrincipal } };
 
@@ -57,7 +59,11 @@ function registerLeaseRoutes(app: Hono<AgentEnv>, open: MiddlewareHandler<AgentE
   });
   app.post("/leases/:lease/checkpoints/commit", open, agentAuth, async (c) =>
     c.json(
-      await c.var.services.commitCheckpoint(c.var.agent, c.req.param("lease"), await body(c, commitCheckpointRequest)),
+      await c.var.services.commitCheckpoint(
+        c.var.agent,
+        c.req.param("lease"),
+        await body(c, commitCheckpointRequest, MAX_COMMIT_BYTES),
+      ),
     ),
   );
   app.post("/leases/:lease/finish", open, agentAuth, async (c) =>
@@ -79,9 +85,13 @@ function bearer(c: Context<AgentEnv>): string {
   return match[1];
 }
 
-async function body<T extends z.ZodType>(c: Context<AgentEnv>, schema: T): Promise<z.infer<T>> {
+async function body<T extends z.ZodType>(
+  c: Context<AgentEnv>,
+  schema: T,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<z.infer<T>> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of limitedBody(c.req.raw, MAX_BODY_BYTES)) chunks.push(chunk);
+  for await (const chunk of limitedBody(c.req.raw, maxBytes)) chunks.push(chunk);
   let json: unknown;
   try {
     json = JSON.parse(Buffer.concat(chunks).toString());

@@ -69,6 +69,13 @@ export function checkedName(name: string): string {
   throw invalid("name", `must have 1 to ${String(MAX_NAME_CHARS)} characters`);
 }
 
+/** What may go into a log: a database error tells its statement's parameters in its own text, so only its cause does. */
+export function loggable(error: unknown): string {
+  if (!(error instanceof Error)) return "a value was thrown";
+  if ("params" in error) return `${error.name}: ${error.cause instanceof Error ? error.cause.message : "no cause"}`;
+  return error.stack ?? `${error.name}: ${error.message}`;
+}
+
 /** A Durable Object's RPC keeps an error's message but not its class: what crosses is data, rebuilt on the other side. */
 export type Answer<T> =
   { ok: true; value: T } | { ok: false; error: { code: ErrorCode; message: string; detail: ErrorDetail } };

@@ -58,7 +58,9 @@ export function canonicalGpu(driverName: string, memoryBytes: number): string | 
 /** What each of an agent's slots offers. */
 export function slotOffers(info: RegisterRequest, slots: SlotInfo[]): SlotOffer[] {
   return slots.map((slot) => {
-    const first = slot.gpus[0] === undefined ? undefined : info.gpus[slot.gpus[0]];
+    // A driver that lists a GPU which torch cannot use has nothing to offer.
+    const usable = info.cuda_probe?.ok !== false;
+    const first = slot.gpus[0] === undefined || !usable ? undefined : info.gpus[slot.gpus[0]];
     return {
       slot,
       gpuType: first ? canonicalGpu(first.name, first.memory_bytes) : null,

@@ -79,7 +79,7 @@ export type JobCommand =
   /** The attempt is gone: expired, released, or failed by bad luck. */
   | { type: "lose"; epoch: number; reason: FailureReason; message: string; logTail: string[] }
   /** A late heartbeat of an expired lease that nobody has claimed since. */
-  | { type: "revive"; epoch: number; agentId: string }
+  | { type: "revive"; epoch: number; agentId: string; wasRunning: boolean }
   | { type: "cancel" };
 
 export interface Decision {
@@ -126,7 +126,9 @@ export function decide(job: JobRecord, command: JobCommand): Verdict {
     case "lose":
       return isLive(job.status) ? allow(lost(job, command)) : refuse("illegal");
     case "revive":
-      return job.status === "queued" && job.task.agentId === command.agentId ? allow(revived(job)) : refuse("illegal");
+      return job.status === "queued" && job.task.agentId === command.agentId
+        ? allow(revived(job, command.wasRunning))
+        : refuse("illegal");
     case "cancel":
       return allow(ended("cancelled", "the job was cancelled", []));
   }
@@ -215,8 +217,7 @@ function lost(job: JobRecord, command: Extract<JobCommand, { type: "lose" }>): D
   return { status: "queued", lostInARow, events: [lostEvent, { type: "requeued", metadata: {} }] };
 }
 
-function revived(job: JobRecord): Decision {
-  const wasRunning = job.startedAtMs !== null;
+function revived(job: JobRecord, wasRunning: boolean): Decision {
   return {
     status: wasRunning ? "running" : "provisioning",
     events: [{ type: wasRunning ? "running" : "provisioning", metadata: { attempt: job.task.attempt, revived: true } }],

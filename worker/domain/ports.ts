@@ -55,9 +55,7 @@ export interface FirstReadResult {
 export interface AccountStore {
   create(account: AccountRecord, project: ProjectRecord, key: ApiKeyRecord, keySha256: string): Promise<void>;
   list(page: PageRequest): Promise<Page<AccountRecord>>;
-  get(id: string): Promise<AccountRecord | null>;
   createProject(project: ProjectRecord): Promise<void>;
-  getProject(accountId: string, id: string): Promise<ProjectRecord | null>;
   listProjects(accountId: string, page: PageRequest): Promise<Page<ProjectRecord>>;
 }
 
@@ -108,7 +106,7 @@ export interface TransitionWrite {
 }
 
 export interface JobStore {
-  /** The job, its task and its first event; with the idempotency row in the same batch. Throws `conflict` on a used key. */
+  /** The job, its task and its first event; with the idempotency row in the same batch, which fails when the key is taken. */
   create(job: JobRecord, event: JobEvent, tid: string, idempotency: IdempotencyRecord | null): Promise<void>;
   findIdempotent(accountId: string, route: string, key: string): Promise<IdempotencyRecord | null>;
   get(accountId: string, id: string): Promise<JobRecord | null>;
@@ -147,8 +145,8 @@ export interface AgentStore {
   createToken(token: BootstrapTokenRecord, sha256: string): Promise<void>;
   listTokens(accountId: string, page: PageRequest): Promise<Page<BootstrapTokenRecord>>;
   findToken(sha256: string): Promise<BootstrapTokenRecord | null>;
-  /** Binds an unused token to the nonce and creates the agent, in one batch; false when another nonce was first. */
-  register(token: BootstrapTokenRecord, nonce: string, agent: AgentRecord): Promise<boolean>;
+  /** Binds an unused token to the nonce and creates the agent, in one batch; another nonce may have been first. */
+  register(token: BootstrapTokenRecord, nonce: string, agent: AgentRecord): Promise<void>;
   findByNonce(tokenId: string, nonce: string): Promise<AgentRecord | null>;
   get(id: string): Promise<AgentRecord | null>;
   list(accountId: string, page: PageRequest): Promise<Page<AgentRecord>>;
@@ -200,7 +198,6 @@ export interface MultipartStore {
     size: number,
     sha256: string,
   ): Promise<void>;
-  abort(key: string, uploadId: string): Promise<void>;
 }
 
 export interface SignedDownload {
@@ -381,8 +378,8 @@ export interface Settings {
   substituteGpus: boolean;
   /** What a job gets that asks for no GPU. */
   defaultGpu: { type: string; count: number };
-  /** Dev only: a base model may be a path on the agent's host. */
-  allowLocalPaths: boolean;
+  /** A deployment for development: base models may be paths on the agent's host, bootstrap tokens may be reused. */
+  dev: boolean;
   /** The lowest isolation of user code that this deployment accepts. */
   minIsolation: number;
 }

@@ -5,7 +5,7 @@
  */
 import { HTTPException } from "hono/http-exception";
 import type { z } from "zod";
-import { DomainError, STATUS_OF, type ErrorCode, type ErrorDetail } from "../domain/errors";
+import { DomainError, loggable, STATUS_OF, type ErrorCode, type ErrorDetail } from "../domain/errors";
 
 export interface Failure {
   code: ErrorCode;
@@ -41,6 +41,8 @@ export function failureResponse(failure: Failure, render: RenderError): Response
   if (failure.status === 429 || failure.status === 503) {
     headers.set("retry-after", String(Math.ceil(failure.detail.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS)));
   }
+  const size = failure.detail.facts?.["sizeBytes"];
+  if (failure.status === 416 && typeof size === "number") headers.set("content-range", `bytes */${String(size)}`);
   const allow = failure.detail.facts?.["allow"];
   if (failure.status === 405 && typeof allow === "string") headers.set("allow", allow);
   return new Response(JSON.stringify(render(failure)), { status: failure.status, headers });
@@ -82,6 +84,5 @@ function toDomainError(error: unknown): DomainError | null {
 
 /** Names and stacks only: a message of our own code holds no secret, and no request header or body is logged. */
 function logUnexpected(error: unknown, requestId: string): void {
-  const text = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : "a value was thrown";
-  console.error(JSON.stringify({ level: "error", request_id: requestId, error: text }));
+  console.error(JSON.stringify({ level: "error", request_id: requestId, error: loggable(error) }));
 }

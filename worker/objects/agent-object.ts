@@ -25,16 +25,15 @@ export class AgentObject extends DurableObject<Env> implements AgentObjectRpc {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       return new Response("expected a WebSocket", { status: 426 });
     }
+    if (await this.isRevoked()) return new Response("this agent was revoked", { status: 401 });
     const { 0: client, 1: server } = new WebSocketPair();
     for (const old of this.ctx.getWebSockets()) old.close(1000, "replaced by a newer connection");
     this.ctx.acceptWebSocket(server);
-    this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    await Promise.resolve();
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  /** False when nobody listens: neither a poll nor a socket. */
-  wake(taskId: string): boolean {
+  /** False when nobody listens, neither a poll nor a socket; then D1 lists the agent as idle no more. */
+  async wake(agentId: string, taskId: string): Promise<boolean> {
     const [poll] = this.#polls;
     if (poll) {
       this.#polls.delete(poll);
@@ -42,8 +41,10 @@ export class AgentObject extends DurableObject<Env> implements AgentObjectRpc {
       return true;
     }
     const heard = this.#push({ type: "wake", task_id: taskId });
-    if (!heard) this.#missed = { taskId, atMs: Date.now() };
-    return heard;
+    if (heard) return true;
+    this.#missed = { taskId, atMs: Date.now() };
+    await this.setIdle(agentId, null, []);
+    return false;
   }
 
   cancel(leaseId: string): void {
@@ -88,11 +89,6 @@ export class AgentObject extends DurableObject<Env> implements AgentObjectRpc {
     const { agents, clock } = agentObjectParts(this.env);
     await agents.setIdle(agentId, accountId, offers, clock.nowMs());
     await this.ctx.storage.put(IDLE_KEY, idle);
-  }
-
-  /** The row in D1 was dropped by somebody who found nobody listening. */
-  async forgetIdle(): Promise<void> {
-    await this.ctx.storage.delete(IDLE_KEY);
   }
 
   override webSocketMessage(): void {

@@ -40,10 +40,7 @@ export class ObjectAgentDirectory implements AgentDirectory {
   }
 
   async wake(agentId: string, taskId: string): Promise<boolean> {
-    const object = this.#namespace.getByName(agentId);
-    const heard = await object.wake(taskId);
-    if (!heard) await object.forgetIdle();
-    return heard;
+    return this.#namespace.getByName(agentId).wake(agentId, taskId);
   }
 
   async cancel(agentId: string, leaseId: string): Promise<void> {

@@ -14,7 +14,7 @@ import type {
   ReportResponse,
 } from "../../protocol";
 import { jobObjectParts, objectMeta, type JobObjectParts } from "../container";
-import { answering, type Answer } from "../domain/errors";
+import { answering, loggable, type Answer } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
 import type { JobCommand } from "../domain/job-state";
 import type {
@@ -108,7 +108,7 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     try {
       await parts.door.onAlarm();
     } catch (error) {
-      console.error("a job's alarm failed; it rings again", jobId, error);
+      console.error("a job's alarm failed; it rings again", jobId, loggable(error));
     } finally {
       await parts.rearm();
     }

@@ -51,8 +51,8 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
 
 export interface AgentObjectRpc extends Rpc.DurableObjectBranded {
   fetch(request: Request): Promise<Response>;
-  /** False when nobody listens: neither a poll nor a socket. */
-  wake(taskId: string): boolean;
+  /** False when nobody listens, neither a poll nor a socket; then D1 lists the agent as idle no more. */
+  wake(agentId: string, taskId: string): Promise<boolean>;
   cancel(leaseId: string): void;
   /** The task that the agent was woken for, or null after `waitMs`. */
   awaitWake(waitMs: number): Promise<string | null>;
@@ -60,6 +60,4 @@ export interface AgentObjectRpc extends Rpc.DurableObjectBranded {
   isRevoked(): Promise<boolean>;
   /** The slots in which the agent found nothing to do. */
   setIdle(agentId: string, accountId: string | null, offers: SlotOffer[]): Promise<void>;
-  /** The row in D1 was dropped by somebody who found nobody listening. */
-  forgetIdle(): Promise<void>;
 }

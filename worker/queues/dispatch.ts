@@ -1,5 +1,6 @@
 /** The dispatch queue: ids only, a hint. A lost message costs delay; a doubled one is idempotent. */
 import { z } from "zod";
+import { loggable } from "../domain/errors";
 import type { DispatchQueue, QueueMessage } from "../domain/ports";
 
 export const queueMessage = z.object({ type: z.literal("tick"), jobId: z.string() });
@@ -39,7 +40,7 @@ export async function consumeDispatch(batch: MessageBatch, tick: (jobId: string)
         await tick(parsed.data.jobId);
         message.ack();
       } catch (error) {
-        console.error("a tick failed", parsed.data.jobId, error);
+        console.error("a tick failed", parsed.data.jobId, loggable(error));
         message.retry();
       }
     }),

@@ -3,7 +3,7 @@ import type { RegisterRequest, RegisterResponse } from "../../protocol";
 import type { Principal } from "../domain/accounts";
 import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord } from "../domain/agents";
 import type { JobCommand } from "../domain/job-state";
-import { DomainError, notFound } from "../domain/errors";
+import { DomainError, invalid, notFound } from "../domain/errors";
 import type {
   AgentDirectory,
   AgentStore,
@@ -36,6 +36,9 @@ export async function createBootstrapToken(
   accountId: string | null,
   options: { ttlSeconds: number; reusable: boolean },
 ): Promise<{ record: BootstrapTokenRecord; token: string }> {
+  if (options.reusable && !ports.settings.dev) {
+    throw invalid("reusable", "a token for many agents is for a dev deployment only; make one token for each agent");
+  }
   const token = `${BOOTSTRAP_PREFIX}${ports.ids.randomHex(32)}`;
   const createdAtMs = ports.clock.nowMs();
   const record: BootstrapTokenRecord = {
@@ -115,9 +118,10 @@ async function bootstrapped(ports: AgentPorts, text: string, request: RegisterRe
     createdAtMs: ports.clock.nowMs(),
     revokedAtMs: null,
   };
-  if (await ports.agents.register(token, request.nonce, agent)) {
-    return (await ports.agents.findByNonce(token.id, request.nonce)) ?? agent;
-  }
+  await ports.agents.register(token, request.nonce, agent);
+  // Ours, or that of the same agent asking twice at once.
+  const registered = await ports.agents.findByNonce(token.id, request.nonce);
+  if (registered) return registered;
   throw new DomainError("unauthenticated", "the bootstrap token was used by another agent");
 }
 
@@ -150,6 +154,11 @@ export async function revokeAgent(ports: AgentPorts, principal: Principal, id: s
       message: "the agent was revoked",
       logTail: [],
     };
-    await ports.doors.of(jobId).command(command, `revoke ${String(epoch)}`);
+    try {
+      await ports.doors.of(jobId).command(command, `revoke ${String(epoch)}`);
+    } catch (error) {
+      // It ended in the meantime: there is nothing left to take away.
+      if (!(error instanceof DomainError)) throw error;
+    }
   }
 }

@@ -12,7 +12,7 @@ import {
   type CommitCheckpointResponse,
 } from "../../protocol";
 import type { CheckpointRecord } from "../domain/artifacts";
-import { DomainError } from "../domain/errors";
+import { DomainError, invalid } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
 import type {
   BlobStore,
@@ -29,6 +29,9 @@ import type { TaskReports } from "./report-task";
 
 /** Resume checkpoints are for going on; the newest two are enough should the newest prove bad. */
 const RESUME_CHECKPOINTS_KEPT = 2;
+
+/** All parts of a checkpoint together: 640 GB, and an answer of a few MB. */
+const MAX_PARTS = 10_000;
 
 export interface CheckpointPorts {
   jobId: string;
@@ -58,8 +61,15 @@ export class TaskCheckpoints {
     request: BeginCheckpointRequest,
     origin: string,
   ): Promise<BeginCheckpointResponse> {
-    this.#ports.reports.fence(agentId, epoch);
     const { ids, jobId } = this.#ports;
+    await this.#live(agentId, epoch);
+    const parts = request.files.reduce((sum, file) => sum + partCount(file.size), 0);
+    if (parts > MAX_PARTS) {
+      throw invalid(
+        "files",
+        `need ${String(parts)} parts of ${String(CHECKPOINT_PART_BYTES)} bytes; a checkpoint may have ${String(MAX_PARTS)}`,
+      );
+    }
     const nonce = ids.randomHex(8);
     const files = await Promise.all(
       request.files.map(async (file, index) => {
@@ -73,7 +83,7 @@ export class TaskCheckpoints {
   async #openUpload(key: string, size: number, origin: string) {
     const { multipart, urls } = this.#ports;
     const uploadId = await multipart.open(key);
-    const count = Math.max(1, Math.ceil(size / CHECKPOINT_PART_BYTES));
+    const count = partCount(size);
     const parts = await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         const number = index + 1;
@@ -86,11 +96,15 @@ export class TaskCheckpoints {
   }
 
   async commit(agentId: string, epoch: number, request: CommitCheckpointRequest): Promise<CommitCheckpointResponse> {
-    const lease = this.#ports.reports.fence(agentId, epoch);
     const { door, checkpoints, jobId } = this.#ports;
+    this.#ports.reports.fence(agentId, epoch);
     const already = await checkpoints.get(jobId, request.checkpoint_id);
     if (already) return { checkpoint_id: already.id, ordinal: already.ordinal };
-    if (lease.state !== "live") throw new DomainError("stale_lease", "the job has ended; nothing more is committed");
+    await this.#live(agentId, epoch);
+    const models = request.files.filter((file) => file.role === "model").length;
+    if (models !== (request.kind === "resume" ? 0 : 1)) {
+      throw invalid("files", `a checkpoint of kind ${request.kind} was sent with ${String(models)} model files`);
+    }
     // An attempt that goes on from before a committed epoch trains it again, to the same weights: the first one stands.
     const twin = await this.#twin(request);
     if (twin) return { checkpoint_id: twin.id, ordinal: twin.ordinal };
@@ -104,10 +118,17 @@ export class TaskCheckpoints {
     return { checkpoint_id: id, ordinal };
   }
 
+  /** Throws unless the lease is live, or comes to life again. */
+  async #live(agentId: string, epoch: number): Promise<void> {
+    const { reports } = this.#ports;
+    const lease = await reports.live(reports.fence(agentId, epoch));
+    if (lease.state !== "live") throw new DomainError("stale_lease", "the job has ended; nothing more is stored");
+  }
+
   async #twin({ kind, step }: CommitCheckpointRequest): Promise<CheckpointRecord | undefined> {
     if (kind === "resume") return undefined;
     const existing = await this.#ports.checkpoints.withOrdinals(this.#ports.jobId);
-    return existing.find((checkpoint) => checkpoint.kind === kind && checkpoint.step === step);
+    return existing.find((twin) => twin.kind === kind && twin.step === step && twin.state === "committed");
   }
 
   async #complete(file: CommitCheckpointRequest["files"][number], epoch: number): Promise<string> {
@@ -169,10 +190,15 @@ export class TaskCheckpoints {
     const { checkpoints, manifests, blobs, jobId } = this.#ports;
     const old = await checkpoints.resumesBeyond(jobId, keep);
     if (old.length === 0) return;
-    await checkpoints.markDeleted(old.map((checkpoint) => checkpoint.id));
     for (const checkpoint of old) {
       const manifest = await manifests.read(checkpoint);
+      // Marked first: nobody may begin to read what is about to go. The manifest goes last, so a retry finds the rest.
+      await checkpoints.markDeleted([checkpoint.id]);
       await blobs.delete([...manifest.files.map((file) => file.key), checkpoint.manifestKey]);
     }
   }
+}
+
+function partCount(size: number): number {
+  return Math.max(1, Math.ceil(size / CHECKPOINT_PART_BYTES));
 }

@@ -2,13 +2,15 @@
 import type { FinishRequest, ReleaseRequest } from "../../protocol";
 import { DomainError } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
-import { isRetried, isTerminal, type JobCommand } from "../domain/job-state";
+import { isRetried, type JobCommand } from "../domain/job-state";
 import type { JobLocal } from "../domain/ports";
 import type { JobDoor } from "./job-door";
+import type { TaskReports } from "./report-task";
 
 export interface FinishPorts {
   local: JobLocal;
   door: JobDoor;
+  reports: TaskReports;
 }
 
 export async function finishTask(
@@ -45,7 +47,7 @@ function finishCommand(epoch: number, request: FinishRequest): JobCommand | null
 
 /** `command` null: the agent has only tidied up after a job that somebody else ended. */
 async function endTask(
-  { local, door }: FinishPorts,
+  { local, door, reports }: FinishPorts,
   agentId: string,
   epoch: number,
   command: JobCommand | null,
@@ -55,13 +57,7 @@ async function endTask(
   if (lease?.epoch !== epoch || lease.agentId !== agentId) {
     throw new DomainError("stale_lease", "this lease is no longer yours; end the task and change nothing");
   }
-  const job = await door.settled();
-  if (isTerminal(job.status) || lease.state === "ended") {
-    await door.endLease(epoch);
-    return job;
-  }
-  if (!command) throw new DomainError("illegal_transition", "the job was not cancelled");
-  const after = await door.transition(command, `${word} ${String(epoch)}`);
-  await door.endLease(epoch);
-  return after;
+  // After an outage the last word may come before the heartbeat that would have revived the lease.
+  if (lease.state === "expired") await reports.live(lease);
+  return door.finish(epoch, command, `${word} ${String(epoch)}`);
 }

@@ -22,6 +22,8 @@ const INTENT_TIMEOUT_MS = 10_000;
 const DISPATCH_DELAY_SECONDS = 3;
 /** An alarm that is later than this was our own outage, not the agent's. */
 const LATE_ALARM_MS = 5_000;
+/** Between two tries of an alarm's work while D1 is away. */
+const ALARM_RETRY_MS = 5_000;
 
 export interface DoorPorts {
   jobId: string;
@@ -70,21 +72,37 @@ export class JobDoor {
     return this.#oneAtATime(async () => {
       const { local, clock } = this.#ports;
       for (const timer of local.dueTimers(clock.nowMs())) {
-        local.clearTimer(timer.name);
-        if (timer.name === "intent") await this.#settled();
+        // Should what follows fail, or the object die in it, this rings again.
+        local.setTimer(timer.name, clock.nowMs() + ALARM_RETRY_MS);
+        if (timer.name === "intent") {
+          await this.#settled();
+          local.clearTimer("intent");
+        }
         if (timer.name === "lease") await this.#leaseTimer(clock.nowMs() - timer.atMs);
       }
     });
   }
 
-  /** The agent is done with its lease: nothing more is taken, and a job that has ended closes its stream. */
-  async endLease(epoch: number): Promise<void> {
-    const job = await this.#ports.jobs.load(this.#ports.jobId);
+  /** The agent's last word, in one turn: `command` if its lease is live, and then nothing more is taken. */
+  finish(epoch: number, command: JobCommand | null, key: string): Promise<JobRecord> {
+    return this.#oneAtATime(async () => {
+      let job = await this.#settled();
+      if (!isTerminal(job.status) && this.#ports.local.lease()?.state !== "ended") {
+        if (!command) throw new DomainError("illegal_transition", "the job was not cancelled");
+        job = await this.#transition(command, key);
+      }
+      this.#endLease(epoch, job);
+      return job;
+    });
+  }
+
+  /** Nothing more is taken from the agent; a job that has ended closes its stream. `job` is settled. */
+  #endLease(epoch: number, job: JobRecord): void {
     const { local } = this.#ports;
     local.transaction(() => {
       const lease = local.lease();
       if (lease?.epoch === epoch) local.saveLease({ ...lease, state: "ended" });
-      if (job) this.#closeStream(job);
+      this.#closeStream(job);
     });
   }
 
@@ -101,7 +119,7 @@ export class JobDoor {
     const verdict = decide(job, command);
     if (!verdict.ok) {
       if (await jobs.committed(job.id, tid)) return job;
-      throw refused(verdict.refusal, job);
+      throw refused(verdict.refusal, command, job);
     }
     const nowMs = clock.nowMs();
     local.transaction(() => {
@@ -110,8 +128,6 @@ export class JobDoor {
     });
     const { decision } = verdict;
     const after = await this.#apply(job, { tid, nowMs, decision, ...(checkpoint ? { checkpoint } : {}) });
-    const events = decision.events.map((event) => ({ ...event, atMs: nowMs }));
-    this.#settle(after, job.version === local.version() ? events : await jobs.eventsSince(job.id, local.version()));
     this.#effects(job, after);
     return after;
   }
@@ -119,17 +135,22 @@ export class JobDoor {
   /** Writes the transition; when the answer is lost, D1 is asked whether it committed. */
   async #apply(job: JobRecord, write: Parameters<JobStore["apply"]>[1]): Promise<JobRecord> {
     const { jobs, local } = this.#ports;
-    let after: JobRecord | null;
+    let after: JobRecord;
     try {
       after = await jobs.apply(job, write);
     } catch (error) {
-      if (!(await jobs.committed(job.id, write.tid))) {
-        local.dropIntent();
-        throw error;
-      }
-      after = await jobs.load(job.id);
+      // Committed now or by an earlier try: either way the stream gets what it lacks, and nothing twice.
+      if (await jobs.committed(job.id, write.tid)) return this.#settled();
+      local.dropIntent();
+      throw error;
     }
-    if (after?.lastTid === write.tid) return after;
+    if (after.lastTid === write.tid) {
+      this.#settle(
+        after,
+        write.decision.events.map((event) => ({ ...event, atMs: write.nowMs })),
+      );
+      return after;
+    }
     local.dropIntent();
     throw new DomainError("unavailable", "the job has just changed; try again", { retryAfterSeconds: 1 });
   }
@@ -201,7 +222,10 @@ export class JobDoor {
   async #leaseTimer(lateMs: number): Promise<void> {
     const { local, clock, leaseMs } = this.#ports;
     const lease = local.lease();
-    if (!lease || lease.state === "expired" || lease.state === "ended") return;
+    if (!lease || lease.state === "expired" || lease.state === "ended") {
+      local.clearTimer("lease");
+      return;
+    }
     const nowMs = clock.nowMs();
     const forgiven = lateMs > LATE_ALARM_MS && lease.state === "live";
     const expiresAtMs = forgiven ? nowMs + leaseMs : lease.expiresAtMs;
@@ -213,15 +237,21 @@ export class JobDoor {
       return;
     }
     if (lease.state === "draining") {
-      await this.endLease(lease.epoch);
+      this.#endLease(lease.epoch, await this.#settled());
       return;
     }
     const message = `the agent was not heard of for ${String(Math.round(leaseMs / 1000))} s`;
+    const { version } = await this.#settled();
     await this.#transition(
       { type: "lose", epoch: lease.epoch, reason: "agent_lost", message, logTail: [] },
-      `expiry ${String(lease.epoch)} ${String(lease.expiresAtMs)}`,
+      expiryKey(lease.epoch, version),
     );
   }
+}
+
+/** The key of an expiry, by the version that it found: what else loses a lease (release, revocation) is not revived. */
+export function expiryKey(epoch: number, version: number): string {
+  return `expiry ${String(epoch)} ${String(version)}`;
 }
 
 /** What becomes of a live lease when its job is no longer live. */
@@ -230,9 +260,10 @@ function leaseStateAfter(job: JobRecord): "expired" | "draining" | "ended" {
   return job.status === "cancelled" || job.status === "timed_out" ? "draining" : "ended";
 }
 
-function refused(refusal: Refusal, job: JobRecord): DomainError {
+function refused(refusal: Refusal, command: JobCommand, job: JobRecord): DomainError {
   switch (refusal) {
     case "terminal":
+      if (command.type !== "cancel") return new DomainError("stale_lease", `the job has ended: ${job.status}`);
       return new DomainError("not_cancellable", `the job has already ended: ${job.status}`);
     case "stale_lease":
       return new DomainError("stale_lease", "the task is leased to another attempt");

@@ -6,6 +6,7 @@ import { DomainError } from "../domain/errors";
 import { slotFits, slotOffers } from "../domain/gpu";
 import { leaseId } from "../domain/ids";
 import type { JobRecord } from "../domain/job";
+import type { JobCommand } from "../domain/job-state";
 import type {
   AgentDirectory,
   AgentStore,
@@ -20,6 +21,7 @@ import type {
   UrlSigner,
 } from "../domain/ports";
 import { checkpointFiles } from "./model-download";
+import { transitionId } from "./transition-id";
 
 /** So many queued tasks are looked at, and so few tried: agents that ask together seldom collide. */
 const CANDIDATES = 20;
@@ -53,7 +55,9 @@ export async function leaseTask(
   const record = await ports.agents.get(agent.agentId);
   if (!record || record.revokedAtMs !== null) throw new DomainError("unauthenticated", "this agent was revoked");
   const offers = slotOffers(record.info, request.free_slots);
-  let claimed = await tryClaim(ports, agent, request.claim_id, offers, request.task_id ?? null);
+  let claimed =
+    (await repeatedClaim(ports, agent, request.claim_id, offers)) ??
+    (await tryClaim(ports, agent, request.claim_id, offers, request.task_id ?? null));
   if (!claimed) {
     await ports.directory.setIdle(agent, offers);
     // A job that was created before the idle row was there has found no one: look once more.
@@ -68,7 +72,43 @@ export async function leaseTask(
     agent,
     offers.filter((offer) => offer.slot.id !== claimed.offer.slot.id),
   );
-  return toLease(ports, claimed.task, claimed.offer, origin);
+  return leaseOrGiveUp(ports, claimed.task, claimed.offer, origin);
+}
+
+/** A task whose inputs are gone is given up for this attempt; the agent is only told that there is nothing to do. */
+async function leaseOrGiveUp(
+  ports: LeasePorts,
+  task: ClaimedTask,
+  offer: SlotOffer,
+  origin: string,
+): Promise<Lease | null> {
+  try {
+    return await toLease(ports, task, offer, origin);
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    const { id, task: held } = task.job;
+    const { epoch } = held;
+    const command: JobCommand = { type: "lose", epoch, reason: "setup_failed", message: error.message, logTail: [] };
+    await ports.doors.of(id).command(command, `unleasable ${String(epoch)}`);
+    return null;
+  }
+}
+
+/** The lease that this claim id got before, when its answer was lost: such a task is queued no more. */
+async function repeatedClaim(
+  ports: LeasePorts,
+  agent: AgentPrincipal,
+  claimId: string,
+  offers: SlotOffer[],
+): Promise<{ task: ClaimedTask; offer: SlotOffer } | null> {
+  for (const jobId of await ports.jobs.heldBy(agent.agentId)) {
+    const tid = await transitionId(jobId, "claim", `${agent.agentId} ${claimId}`);
+    const job = (await ports.jobs.committed(jobId, tid)) ? await ports.jobs.load(jobId) : null;
+    const offer = job && fittingOffer(ports, agent, job, offers);
+    const task = offer && (await claim(ports, agent, claimId, job, offer));
+    if (task) return { task, offer };
+  }
+  return null;
 }
 
 async function tryClaim(
@@ -81,7 +121,11 @@ async function tryClaim(
   const found = await ports.jobs.claimable(agent.accountId, offers, ports.settings.substituteGpus, CANDIDATES);
   const others = found.filter((id) => id !== hint);
   // The oldest few in a random order; the one that the agent was woken for comes first.
-  const few = others.slice(0, TRIES).sort(() => ports.random() - 0.5);
+  const few = others
+    .map((id) => ({ id, at: ports.random() }))
+    .sort((a, b) => a.at - b.at)
+    .slice(0, TRIES)
+    .map(({ id }) => id);
   for (const jobId of hint === null ? few : [hint, ...few]) {
     const job = await ports.jobs.load(jobId);
     const offer = job && fittingOffer(ports, agent, job, offers);

@@ -16,6 +16,5 @@ export async function offerJob(
   const idle = await ports.agents.findIdle(job.accountId, needs, ports.substituteGpus, MAX_WAKES);
   for (const agentId of idle) {
     if (await ports.directory.wake(agentId, job.task.id)) return;
-    await ports.agents.clearIdle(agentId);
   }
 }

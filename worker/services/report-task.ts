@@ -6,7 +6,8 @@ import type { Directive, ReportRequest, ReportResponse } from "../../protocol";
 import { DomainError } from "../domain/errors";
 import { isTerminal } from "../domain/job-state";
 import type { AgentDirectory, Clock, JobLocal, JobStore, Later, LocalLease, TokenSigner } from "../domain/ports";
-import type { JobDoor } from "./job-door";
+import { expiryKey, type JobDoor } from "./job-door";
+import { transitionId } from "./transition-id";
 
 /** D1 learns of a live job this often, so that a sweep finds those whose alarm was lost. */
 const SEEN_EVERY_MS = 5 * 60_000;
@@ -42,7 +43,9 @@ export class TaskReports {
   }
 
   async report(agentId: string, epoch: number, request: ReportRequest): Promise<ReportResponse> {
-    const lease = await this.#live(this.fence(agentId, epoch));
+    const lease = await this.live(this.fence(agentId, epoch));
+    // The job has ended while the lease was expired: its stream is closed.
+    if (lease.state === "expired") return this.#answer(lease);
     if (request.lane === "heartbeat") return this.#heartbeat(lease);
     if (request.lane === "data") await this.#startIfSaid(lease, request);
     const answer = this.#answer(this.fence(agentId, epoch));
@@ -56,16 +59,25 @@ export class TaskReports {
   }
 
   /** An expired lease that nobody has claimed since goes on, under the same epoch. */
-  async #live(lease: LocalLease): Promise<LocalLease> {
+  async live(lease: LocalLease): Promise<LocalLease> {
     if (lease.state !== "expired") return lease;
-    const { door, local } = this.#ports;
+    const { door } = this.#ports;
     const job = await door.settled();
-    if (isTerminal(job.status)) return lease;
+    const present = this.fence(lease.agentId, lease.epoch);
+    if (present.state !== "expired" || isTerminal(job.status)) return present;
+    if (job.lastTid !== (await transitionId(job.id, "lose", expiryKey(lease.epoch, job.version - 1)))) {
+      throw new DomainError("stale_lease", "this lease was given back or taken away");
+    }
     await door.transition(
-      { type: "revive", epoch: lease.epoch, agentId: lease.agentId },
-      `revive ${String(lease.epoch)} ${String(lease.expiresAtMs)}`,
+      { type: "revive", epoch: lease.epoch, agentId: lease.agentId, wasRunning: await this.#hasStarted(lease.epoch) },
+      `revive ${String(lease.epoch)} ${String(job.version)}`,
     );
-    return local.lease() ?? lease;
+    return this.fence(lease.agentId, lease.epoch);
+  }
+
+  async #hasStarted(epoch: number): Promise<boolean> {
+    const { jobs, jobId } = this.#ports;
+    return jobs.committed(jobId, await transitionId(jobId, "start", startKey(epoch)));
   }
 
   #heartbeat(lease: LocalLease): ReportResponse {
@@ -88,7 +100,7 @@ export class TaskReports {
     const job = await this.#ports.door.settled();
     if (job.status !== "provisioning") return;
     const command = { type: "start", epoch: lease.epoch, resumedFromStep: started.resumed_from_step } as const;
-    await this.#ports.door.transition(command, `start ${String(lease.epoch)}`);
+    await this.#ports.door.transition(command, startKey(lease.epoch));
   }
 
   #answer(lease: LocalLease): ReportResponse {
@@ -99,6 +111,10 @@ export class TaskReports {
       flush_ms: this.#ports.local.hasListeners() ? FLUSH_MS_LISTENED : FLUSH_MS_ALONE,
     };
   }
+}
+
+function startKey(epoch: number): string {
+  return `start ${String(epoch)}`;
 }
 
 /** A heartbeat renews the agent's token when less than half of its life is left. */

@@ -17,6 +17,7 @@ import type {
   DatasetStore,
   DispatchQueue,
   FunctionStore,
+  IdempotencyRecord,
   Ids,
   JobDoors,
   JobStore,
@@ -86,10 +87,29 @@ export async function submitJob(
     createdAtMs: nowMs,
   };
   const tid = await transitionId(id, "create", idempotency?.key ?? id);
-  await ports.jobs.create(job, { type: "created", atMs: nowMs, metadata: {} }, tid, row);
-  ports.later(ports.doors.of(id).tick());
-  ports.later(ports.queue.send({ type: "tick", jobId: id }, DISPATCH_DELAY_SECONDS));
-  return job;
+  const made = await createOnce(ports, principal, job, tid, row, idempotency);
+  ports.later(ports.doors.of(made.id).tick());
+  ports.later(ports.queue.send({ type: "tick", jobId: made.id }, DISPATCH_DELAY_SECONDS));
+  return made;
+}
+
+/** Of two equal requests at the same time, or one whose batch committed without an answer, the job that is there counts. */
+async function createOnce(
+  ports: SubmitPorts,
+  principal: Principal,
+  job: JobRecord,
+  tid: string,
+  row: IdempotencyRecord | null,
+  idempotency: Idempotency | null,
+): Promise<JobRecord> {
+  try {
+    await ports.jobs.create(job, { type: "created", atMs: job.createdAtMs, metadata: {} }, tid, row);
+    return job;
+  } catch (error) {
+    const made = idempotency && (await earlierAnswer(ports, principal, idempotency));
+    if (made) return made;
+    throw error;
+  }
 }
 
 async function earlierAnswer(
@@ -114,7 +134,7 @@ async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequ
   const gpu = parseGpu(wanted.type, wanted.count);
   const provider = checkProvider(request.provider ?? null);
   const { values } = normaliseHyperparameters(method, request.hyperparameters, { gpuCount: gpu.count });
-  const base = parseBaseModel(request.baseModel, { allowPaths: ports.settings.allowLocalPaths });
+  const base = parseBaseModel(request.baseModel, { allowPaths: ports.settings.dev });
   checkFunctionCount(method, request.functions.length);
   const [dataset, functions] = await Promise.all([
     ownDataset(ports, principal, request.datasetId),

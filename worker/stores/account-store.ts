@@ -33,21 +33,8 @@ export class D1AccountStore implements AccountStore {
     return toPage(rows, page);
   }
 
-  async get(id: string): Promise<AccountRecord | null> {
-    return (await this.#db.select().from(accounts).where(eq(accounts.id, id)).get()) ?? null;
-  }
-
   async createProject(project: ProjectRecord): Promise<void> {
     await this.#db.insert(projects).values(project);
-  }
-
-  async getProject(accountId: string, id: string): Promise<ProjectRecord | null> {
-    const row = await this.#db
-      .select()
-      .from(projects)
-      .where(and(eq(projects.accountId, accountId), eq(projects.id, id)))
-      .get();
-    return row ?? null;
   }
 
   async listProjects(accountId: string, page: PageRequest): Promise<Page<ProjectRecord>> {

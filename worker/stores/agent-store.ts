@@ -1,5 +1,5 @@
 /** Agents, the bootstrap tokens that made them, and the small table of those that wait for work. */
-import { and, asc, desc, eq, gt, isNull, lt, or, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, or, sql } from "drizzle-orm";
 import type { AgentRecord, BootstrapTokenRecord, SlotOffer, TaskNeeds } from "../domain/agents";
 import { FIRST_SHARD } from "../domain/ids";
 import type { AgentStore, Page, PageRequest } from "../domain/ports";
@@ -33,24 +33,22 @@ export class D1AgentStore implements AgentStore {
     return row ? toToken(row) : null;
   }
 
-  async register(token: BootstrapTokenRecord, nonce: string, agent: AgentRecord): Promise<boolean> {
+  async register(token: BootstrapTokenRecord, nonce: string, agent: AgentRecord): Promise<void> {
     const row = { ...agent, tokenId: token.id, nonce };
     if (token.reusable) {
       await this.#db.insert(agents).values(row).onConflictDoNothing();
-      return (await this.findByNonce(token.id, nonce)) !== null;
+      return;
     }
     // The token goes to the first nonce; the agent is created only if that is ours.
-    const [bound] = await this.#db.batch([
+    await this.#db.batch([
       this.#db
         .update(bootstrapTokens)
         .set({ nonce, agentId: agent.id })
-        .where(and(eq(bootstrapTokens.id, token.id), isNull(bootstrapTokens.nonce)))
-        .returning({ id: bootstrapTokens.id }),
+        .where(and(eq(bootstrapTokens.id, token.id), isNull(bootstrapTokens.nonce))),
       // The columns in the order of the schema, as drizzle names them.
       this.#db.insert(agents).select(sql`SELECT ${row.id}, ${row.accountId}, id, ${nonce}, ${row.name},
         ${JSON.stringify(row.info)}, ${row.createdAtMs}, NULL FROM bootstrap_tokens WHERE id = ${token.id} AND agent_id = ${agent.id}`),
     ]);
-    return bound.length > 0;
   }
 
   async findByNonce(tokenId: string, nonce: string): Promise<AgentRecord | null> {
@@ -77,8 +75,9 @@ export class D1AgentStore implements AgentStore {
   async revoke(accountId: string, id: string, nowMs: number): Promise<boolean> {
     const revoked = await this.#db
       .update(agents)
-      .set({ revokedAtMs: nowMs })
-      .where(and(eq(agents.accountId, accountId), eq(agents.id, id), isNull(agents.revokedAtMs)))
+      // Again is as good as once: what follows a revocation may have to be repeated.
+      .set({ revokedAtMs: sql`coalesce(${agents.revokedAtMs}, ${nowMs})` })
+      .where(and(eq(agents.accountId, accountId), eq(agents.id, id)))
       .returning({ id: agents.id });
     return revoked.length > 0;
   }
@@ -108,7 +107,7 @@ export class D1AgentStore implements AgentStore {
       .selectDistinct({ agentId: idleAgents.agentId, sinceMs: idleAgents.sinceMs })
       .from(idleAgents)
       .where(and(or(eq(idleAgents.accountId, accountId), isNull(idleAgents.accountId)), substitute ? undefined : fits))
-      .orderBy(asc(idleAgents.sinceMs))
+      .orderBy(desc(idleAgents.sinceMs))
       .limit(limit);
     return [...new Set(rows.map((row) => row.agentId))];
   }

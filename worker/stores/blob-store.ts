@@ -39,7 +39,8 @@ export class R2BlobStore implements BlobStore {
         await upload.complete(parts);
       }
     } catch (error) {
-      await upload?.abort();
+      // The first error is the one to tell; parts that cannot be dropped now are dropped by R2 after 7 days.
+      await upload?.abort().catch((abortError: unknown) => console.error("an upload was left behind", key, abortError));
       throw error;
     }
     return { sizeBytes: digest.sizeBytes, sha256: digest.hex() };

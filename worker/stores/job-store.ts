@@ -34,13 +34,7 @@ export class D1JobStore implements JobStore {
       await db.batch([...inserts]);
       return;
     }
-    try {
-      await db.batch([db.insert(idempotencyKeys).values(idempotency), ...inserts]);
-    } catch (error) {
-      const taken = await this.findIdempotent(idempotency.accountId, idempotency.route, idempotency.key);
-      if (!taken) throw error;
-      throw new DomainError("conflict", "this Idempotency-Key is in use by another request");
-    }
+    await db.batch([db.insert(idempotencyKeys).values(idempotency), ...inserts]);
   }
 
   async findIdempotent(accountId: string, route: string, key: string): Promise<IdempotencyRecord | null> {
@@ -58,6 +52,7 @@ export class D1JobStore implements JobStore {
   }
 
   async load(id: string): Promise<JobRecord | null> {
+    if (shardOf(id) !== FIRST_SHARD) return null;
     const row = await this.#selectJob(id).get();
     return row ? toJob(row) : null;
   }
@@ -142,9 +137,14 @@ export class D1JobStore implements JobStore {
     substitute: boolean,
     limit: number,
   ): Promise<string[]> {
-    const fits = offers
-      .filter((offer) => offer.gpuType !== null)
-      .map((offer) => sql`(${tasks.gpuType} = ${offer.gpuType} AND ${tasks.gpuCount} <= ${offer.gpuCount})`);
+    // One condition a type, whatever the number of slots: a statement has at most 100 parameters.
+    const counts = new Map<string, number>();
+    for (const { gpuType, gpuCount } of offers) {
+      if (gpuType !== null) counts.set(gpuType, Math.max(gpuCount, counts.get(gpuType) ?? 0));
+    }
+    const fits = [...counts].map(
+      ([type, count]) => sql`(${tasks.gpuType} = ${type} AND ${tasks.gpuCount} <= ${count})`,
+    );
     if (!substitute && fits.length === 0) return [];
     const rows = await this.#databases(FIRST_SHARD)
       .select({ id: tasks.id })

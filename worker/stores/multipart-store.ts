@@ -79,11 +79,12 @@ export class R2MultipartStore implements MultipartStore {
     const existing = await this.#bucket.head(key);
     if (existing) return existing;
     const uploaded = parts.map((part) => ({ partNumber: part.number, etag: part.etag }));
-    return this.#bucket.resumeMultipartUpload(key, uploadId).complete(uploaded);
-  }
-
-  async abort(key: string, uploadId: string): Promise<void> {
-    await this.#bucket.resumeMultipartUpload(key, uploadId).abort();
+    try {
+      return await this.#bucket.resumeMultipartUpload(key, uploadId).complete(uploaded);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : "R2 refused it";
+      throw new DomainError("conflict", `an upload could not be completed, begin again: ${why}`);
+    }
   }
 }
 

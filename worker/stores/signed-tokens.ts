@@ -1,5 +1,5 @@
 /**
- * Tokens that carry their own facts: base64url(JSON) "." base64url(HMAC-SHA-256 over purpose, key id and JSON). Compared
+ * Tokens that carry their own facts: key id "." base64url(JSON) "." base64url(HMAC-SHA-256 over purpose, key id, JSON). Compared
  * in constant time. One secret (ANNEAL_SIGNING_KEY), one key id today; a token is good for its one purpose only.
  */
 import { DomainError } from "../domain/errors";
@@ -24,13 +24,14 @@ export class SignedTokens {
   async sign(purpose: Purpose, facts: Record<string, unknown>): Promise<string> {
     const body = Buffer.from(JSON.stringify(facts)).toString("base64url");
     const mac = await crypto.subtle.sign("HMAC", await this.#key, message(purpose, body));
-    return `${body}.${Buffer.from(mac).toString("base64url")}`;
+    return `${KEY_ID}.${body}.${Buffer.from(mac).toString("base64url")}`;
   }
 
   /** The facts of a token of this purpose that is not expired. */
   async verify(purpose: Purpose, token: string, nowMs: number): Promise<Record<string, unknown>> {
-    const [body = "", mac = "", ...rest] = token.split(".");
+    const [keyId, body = "", mac = "", ...rest] = token.split(".");
     const genuine =
+      keyId === KEY_ID &&
       rest.length === 0 &&
       (await crypto.subtle.verify("HMAC", await this.#key, Buffer.from(mac, "base64url"), message(purpose, body)));
     if (!genuine) throw new DomainError("unauthenticated", "the signature is not valid");

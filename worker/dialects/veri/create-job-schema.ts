@@ -30,7 +30,7 @@ const body = z.object({
   base_model: z.string(),
   dataset_id: z.string(),
   reward_function_id: z.string().nullish(),
-  reward_function_ids: z.array(z.string()).min(1).nullish(),
+  reward_function_ids: z.array(z.string()).min(1).max(16).nullish(),
   reward_weights: z.array(z.number()).nullish(),
   method: z.string().nullish(),
   output_name: z.string(),
