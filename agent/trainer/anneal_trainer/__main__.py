@@ -1,0 +1,61 @@
+"""`python -m anneal_trainer CONFIG.json`: pipes, signals, and the one place where a failure becomes a line."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+
+def main(argv: list[str]) -> int:
+    """Run one job; returns the process's exit code."""
+    if len(argv) != 2:
+        print("usage: python -m anneal_trainer CONFIG.json", file=sys.stderr)
+        return 2
+    # A third of the start-up is the collector walking the modules that the heavy imports make: it runs again, over
+    # what comes after them, from `run.train` on.
+    gc.disable()
+
+    from . import config as configs
+    from . import life, sandbox
+    from .failures import TrainerFailure, classify
+    from .report import Reporter
+    from .stop import StopSwitch
+
+    report = Reporter.from_environment()
+    life_fd = int(os.environ.pop("ANNEAL_LIFE_FD")) if "ANNEAL_LIFE_FD" in os.environ else None
+    if life_fd is not None:
+        life.watch(life_fd)
+    sandbox.hide_from_user_code()
+    stop = StopSwitch(report)
+    try:
+        try:
+            config = configs.load(argv[1])
+        except (configs.ConfigError, OSError, ValueError) as error:
+            raise TrainerFailure("trainer_error", f"The trainer's config could not be read: {error}") from error
+        if len(config.gpus) > 1 and "RANK" not in os.environ:
+            from .launch import launch
+
+            return launch(argv[1], len(config.gpus), stop, report.fd, life_fd)
+
+        from .run import run
+
+        run(config, report, stop)
+    except Exception as error:  # the only catch-all: every failure is a `failed` line and exit 1
+        failure = classify(error)
+        if not isinstance(error, TrainerFailure):
+            sys.excepthook(type(error), error, error.__traceback__)
+        report.failed(failure.reason, failure.message)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not a return: TRL's and torch's threads must not be able to keep a failed trainer alive.
+        os._exit(1)
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Interpreter shutdown after torch takes up to half a second and frees what the kernel frees anyway.
+    os._exit(code)

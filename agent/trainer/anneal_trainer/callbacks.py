@@ -1,0 +1,148 @@
+"""What the training loop tells the agent, and when it saves: one callback for all methods.
+
+Resume checkpoints go by the clock and by SIGTERM. At an epoch's end the epoch's model is written before the resume
+checkpoint, so that no resume can step over an epoch whose model was never saved.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+
+from transformers import TrainerCallback
+
+from .checkpoints import ModelWriter
+from .failures import TrainerFailure
+from .report import Reporter
+from .stop import StopSwitch
+
+SAMPLE_BATCHES = 20  # how many batches of a job show some of their completions
+SAMPLE_ROWS = 4
+MAX_SAMPLE_CHARS = 4000  # people read them; the protocol has room for more
+
+
+class ReportCallback(TrainerCallback):
+    """Reports every step and decides what is saved."""
+
+    def __init__(
+        self,
+        report: Reporter,
+        stop: StopSwitch,
+        writer: ModelWriter,
+        resume_interval_seconds: float,
+        epochs: bool,
+        manifest: dict[str, object],
+        device: str,
+    ):
+        self._report = report
+        self._stop = stop
+        self._writer = writer
+        self._interval = resume_interval_seconds
+        self._epochs = epochs
+        self._manifest = manifest
+        self._device = device
+        self._saved_at = 0.0
+        self.trainer = None  # set once the trainer exists
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self._saved_at = time.monotonic()
+        self._stop.training_begins(state.global_step)
+        self._report.send(
+            "started",
+            total_steps=state.max_steps,
+            resumed_from_step=state.global_step,
+            world_size=self._manifest["world_size"],
+            device=self._device,
+            versions=self._manifest["versions"],
+        )
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step >= state.max_steps:
+            return
+        if not _at_epoch_end(state):
+            self._decide(control)
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        if state.global_step >= state.max_steps or not _at_epoch_end(state):
+            return
+        if self._epochs:
+            self.save_model("epoch", f"epoch-{round(state.epoch)}")
+        self._decide(control)
+
+    def on_save(self, args, state, control, **kwargs):
+        folder = os.path.join(args.output_dir, f"checkpoint-{state.global_step}")
+        pickled = os.path.join(folder, "training_args.bin")
+        if state.is_world_process_zero and os.path.exists(pickled):
+            os.unlink(pickled)
+        self.trainer.accelerator.wait_for_everyone()
+        self._checkpoint("resume", state, {"dir": folder})
+        self._saved_at = time.monotonic()
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        values = logs or {}
+        if "train_runtime" in values:
+            self._report.metrics(state.global_step, "system", {k: v for k, v in values.items() if k != "epoch"})
+            return
+        for key in ("loss", "grad_norm"):
+            value = values.get(key)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise TrainerFailure(
+                    "nan_loss",
+                    f"{key} became {value} at step {state.global_step}: lower learning_rate, or look for broken rows",
+                )
+        self._report.metrics(state.global_step, "train", values)
+        self._report.send(
+            "progress", step=state.global_step, total_steps=state.max_steps, epoch=float(state.epoch or 0.0)
+        )
+
+    def show_samples(self, step: int, total_steps: int, rows: list[tuple[str, str, float]]) -> None:
+        """Some completions of a batch, in about SAMPLE_BATCHES batches of the job."""
+        if step % max(1, total_steps // SAMPLE_BATCHES) == 0 or step == 1:
+            shown = [
+                {
+                    "prompt": prompt[:MAX_SAMPLE_CHARS],
+                    "completion": completion[:MAX_SAMPLE_CHARS],
+                    "reward": reward if math.isfinite(reward) else None,
+                }
+                for prompt, completion, reward in rows[:SAMPLE_ROWS]
+            ]
+            self._report.send("samples", step=step, rows=shown)
+
+    def save_model(self, kind: str, name: str) -> None:
+        """Write the model and report it; only the first rank writes."""
+        state = self.trainer.state
+        if state.is_world_process_zero:
+            self._checkpoint(kind, state, self._writer.write(self.trainer, name))
+        self.trainer.accelerator.wait_for_everyone()
+
+    def _checkpoint(self, kind: str, state, folders: dict[str, str]) -> None:
+        self._report.send(
+            "checkpoint",
+            kind=kind,
+            step=state.global_step,
+            epoch=float(state.epoch or 0.0),
+            **folders,
+            **self._manifest,
+        )
+
+    def _decide(self, control) -> None:
+        stop, due = self._agree(self._stop.requested, time.monotonic() - self._saved_at >= self._interval)
+        control.should_training_stop = control.should_training_stop or stop
+        control.should_save = stop or due
+
+    def _agree(self, stop: bool, due: bool) -> tuple[bool, bool]:
+        """The first rank's decision, for all: a rank that saved alone would wait for the others for ever."""
+        accelerator = self.trainer.accelerator
+        if accelerator.num_processes == 1:
+            return stop, due
+        import torch
+
+        flags = torch.tensor([stop, due], dtype=torch.int32, device=accelerator.device)
+        torch.distributed.broadcast(flags, src=0)
+        return bool(flags[0]), bool(flags[1])
+
+
+def _at_epoch_end(state) -> bool:
+    # The loop sets `epoch + (step + 1) / steps`, which is whole exactly when the division is 1.
+    return float(state.epoch).is_integer()

@@ -1,0 +1,82 @@
+"""Folders that leave the trainer: a model that `from_pretrained` loads, and an adapter beside it.
+
+Resume checkpoints are the library's own folders and are written by it (see `callbacks`). Nothing here holds a path of
+this machine or a pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+
+from .base_models import name_of
+from .config import BaseModel
+
+
+@dataclass(frozen=True)
+class ModelWriter:
+    """Writes the trained model as epoch and final checkpoints do."""
+
+    base: BaseModel
+    base_folder: str
+    output_dir: str
+
+    def write(self, trainer, name: str) -> dict[str, str]:
+        """Write the model to `name` below the output folder; the answer is a checkpoint line's `dir` and `adapter_dir`.
+
+        An adapter is merged into a base that only this machine has; a hub's base is not copied into every checkpoint.
+        """
+        folder = os.path.join(self.output_dir, name)
+        _clear(folder)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if not _is_adapter(model):
+            model.save_pretrained(folder)
+            trainer.processing_class.save_pretrained(folder)
+            return {"dir": folder}
+        adapter = f"{folder}-adapter"
+        _clear(adapter)
+        self._write_adapter(trainer, model, adapter)
+        if self.base.kind == "hub":
+            shutil.copytree(adapter, folder, dirs_exist_ok=True)
+        else:
+            self._merge(model, adapter, folder)
+            trainer.processing_class.save_pretrained(folder)
+        return {"dir": folder, "adapter_dir": adapter}
+
+    def _write_adapter(self, trainer, model, folder: str) -> None:
+        model.save_pretrained(folder)
+        trainer.processing_class.save_pretrained(folder)
+        card = os.path.join(folder, "README.md")
+        if os.path.exists(card):
+            os.unlink(card)
+        path = os.path.join(folder, "adapter_config.json")
+        with open(path, encoding="utf-8") as file:
+            value = json.load(file)
+        value["base_model_name_or_path"] = name_of(self.base)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=2, sort_keys=True)
+
+    def _merge(self, model, adapter: str, folder: str) -> None:
+        """Into a fresh copy of the base: merging in place and back would change the weights that train on."""
+        import torch
+        from peft import PeftModel
+        from transformers import AutoModelForCausalLM
+
+        with torch.random.fork_rng(devices=[]):
+            base = AutoModelForCausalLM.from_pretrained(
+                self.base_folder, dtype=model.dtype, local_files_only=True, use_safetensors=True
+            )
+            PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(folder)
+
+
+def _is_adapter(model) -> bool:
+    from accelerate.utils import is_peft_model
+
+    return is_peft_model(model)
+
+
+def _clear(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)

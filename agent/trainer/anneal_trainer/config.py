@@ -1,0 +1,156 @@
+"""The job's config file as dataclasses, read strictly: an unknown, missing or ill-typed key is an error by name.
+
+The schema's owner is `protocol/trainer.ts`; ranges are checked there, types and names here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass
+
+
+class ConfigError(ValueError):
+    """The config file is not what the protocol says."""
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """`name` for builtin, `id` for hub, `path` for path."""
+
+    kind: str
+    name: str | None = None
+    id: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    path: str
+    format: str
+
+
+@dataclass(frozen=True)
+class UserCode:
+    """Bounds on one call of a reward function."""
+
+    timeout_seconds: float
+    memory_bytes: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class RewardFunction:
+    id: str
+    name: str
+    path: str
+    format: str
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    learning_rate: float
+    num_epochs: float
+    max_steps: int | None
+    seed: int
+    global_batch_size: int
+    system_prompt: str | None = None
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
+    lora_dropout: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpoHyperparameters(Hyperparameters):
+    rollouts_per_prompt: int
+    kl_coef: float
+    max_prompt_length: int
+    max_response_length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftTextHyperparameters(Hyperparameters):
+    batch_size: int
+    max_seq_length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    version: int
+    method: str
+    job_id: str
+    attempt: int
+    base_model: BaseModel
+    dataset: Dataset
+    output_dir: str
+    resume_from: str | None
+    gpus: list[int]
+    torch_threads: int | None
+    resume_interval_seconds: float
+    user_code: UserCode
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpoConfig(Config):
+    hyperparameters: GrpoHyperparameters
+    functions: list[RewardFunction]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftTextConfig(Config):
+    hyperparameters: SftTextHyperparameters
+
+
+_BY_METHOD: dict[str, type[Config]] = {"grpo": GrpoConfig, "sft_text": SftTextConfig}
+
+
+def load(path: str) -> GrpoConfig | SftTextConfig:
+    """Read the config at `path`."""
+    with open(path, encoding="utf-8") as file:
+        value = json.load(file)
+    if not isinstance(value, dict) or value.get("version") != 1:
+        raise ConfigError("config: `version` must be 1")
+    method = value.get("method")
+    if method not in _BY_METHOD:
+        raise ConfigError(f"config.method: unknown method {method!r}, known are {', '.join(_BY_METHOD)}")
+    return _build(_BY_METHOD[method], value, "config")
+
+
+def _build(cls: type, value: object, where: str):
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected an object")
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for key in value:
+        if key not in fields:
+            raise ConfigError(f"{where}.{key}: unknown key")
+    built = {}
+    for name, field in fields.items():
+        if name in value:
+            built[name] = _convert(hints[name], value[name], f"{where}.{name}")
+        elif field.default is dataclasses.MISSING:
+            raise ConfigError(f"{where}.{name}: missing")
+    return cls(**built)
+
+
+def _convert(hint: object, value: object, where: str):
+    if isinstance(hint, types.UnionType):
+        if value is None:
+            return None
+        inner = next(arm for arm in typing.get_args(hint) if arm is not types.NoneType)
+        return _convert(inner, value, where)
+    if typing.get_origin(hint) is list:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: expected a list")
+        item = typing.get_args(hint)[0]
+        return [_convert(item, entry, f"{where}[{index}]") for index, entry in enumerate(value)]
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type, hint), value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, typing.cast(type, hint)):
+        raise ConfigError(f"{where}: expected {typing.cast(type, hint).__name__}, got {type(value).__name__}")
+    return value

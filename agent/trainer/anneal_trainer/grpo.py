@@ -1,0 +1,189 @@
+"""Method `grpo`: reinforcement learning from reward functions, by TRL, resumable to the bit on a CPU."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+
+from . import data
+from .config import GrpoConfig, GrpoHyperparameters
+from .failures import TrainerFailure
+from .models import Loaded, common_arguments, lora_config
+from .report import Reporter
+from .rewards import ROW_COLUMN, Rewards
+
+# Tokens of one forward and backward pass: as many of a step's completions go together as fit, whole prompts' groups at
+# a time. Few enough for the logits of a 150k vocabulary on a small GPU, many enough that tiny models are quick.
+MICRO_BATCH_TOKENS = 8192
+
+
+@dataclass
+class Grpo:
+    """One `grpo` job."""
+
+    config: GrpoConfig
+    report: Reporter
+    rows: list[data.GrpoRow] = field(default_factory=list)
+    rewards: Rewards | None = None
+
+    def read(self) -> None:
+        """Read the dataset and start the reward functions; bad data and code that does not load fail at once."""
+        config = self.config
+        self.rows = data.grpo_rows(config.dataset.path, config.dataset.format, config.hyperparameters.system_prompt)
+        self.rewards = Rewards(config.functions, self.rows, config.user_code, config.hyperparameters.seed, self.report)
+        self.rewards.start()
+        self._functions = self.rewards.callables()
+
+    def make_trainer(self, base: Loaded, callback):
+        """TRL's trainer over the prompts that are short enough."""
+        from datasets import Dataset
+        from trl.trainer.grpo_config import GRPOConfig
+
+        h = self.config.hyperparameters
+        base.need_chat_template(isinstance(self.rows[0].prompt, list))
+        kept = self._short_enough(base.tokenizer)
+        prompts_per_step = h.global_batch_size // h.rollouts_per_prompt
+        if len(kept) < prompts_per_step:
+            # TRL drops an incomplete batch, and here that would be all there is.
+            self.report.notice(
+                f"The dataset has {len(kept)} prompts and one step takes {prompts_per_step}: they repeat within a step"
+            )
+            kept = [kept[index % len(kept)] for index in range(prompts_per_step)]
+        micro, accumulation = batch_shape(h, base.world_size)
+        arguments = GRPOConfig(
+            **common_arguments(self.config, base),
+            per_device_train_batch_size=micro,
+            gradient_accumulation_steps=accumulation,
+            num_generations=h.rollouts_per_prompt,
+            max_completion_length=h.max_response_length,
+            beta=h.kl_coef,
+            reward_weights=self.rewards.weights,
+            remove_unused_columns=False,
+        )
+        return trainer_class()(
+            model=base.model,
+            reward_funcs=list(self._functions),
+            args=arguments,
+            train_dataset=Dataset.from_dict({"prompt": [self.rows[index].prompt for index in kept], ROW_COLUMN: kept}),
+            processing_class=base.tokenizer,
+            peft_config=lora_config(h),
+            callbacks=[callback],
+            rewards=self.rewards,
+            show_samples=callback.show_samples,
+        )
+
+    def check_end(self) -> None:
+        """A job that ends without a scored batch has learnt nothing."""
+        self.rewards.check_end()
+
+    def close(self) -> None:
+        """End the reward functions' processes."""
+        if self.rewards is not None:
+            self.rewards.close()
+
+    def _short_enough(self, tokenizer) -> list[int]:
+        limit = self.config.hyperparameters.max_prompt_length
+        kept = [index for index, row in enumerate(self.rows) if _prompt_tokens(tokenizer, row.prompt) <= limit]
+        dropped = len(self.rows) - len(kept)
+        if not kept:
+            raise TrainerFailure(
+                "invalid_dataset", f"All {dropped} prompts are longer than max_prompt_length ({limit} tokens)"
+            )
+        if dropped:
+            self.report.notice(
+                f"Dropped {dropped} of {len(self.rows)} rows: prompts longer than max_prompt_length ({limit} tokens)"
+            )
+        return kept
+
+
+def batch_shape(h: GrpoHyperparameters, world_size: int) -> tuple[int, int]:
+    """(completions of one pass and process, passes of one step); times the processes, that is the global batch."""
+    per_process, rest = divmod(h.global_batch_size, world_size)
+    if rest or h.global_batch_size % h.rollouts_per_prompt:
+        raise TrainerFailure(
+            "trainer_error",
+            f"global_batch_size {h.global_batch_size} is no multiple of rollouts_per_prompt {h.rollouts_per_prompt} "
+            f"and of {world_size} processes",
+        )
+    unit = math.gcd(per_process, h.rollouts_per_prompt)
+    room = MICRO_BATCH_TOKENS // (h.max_prompt_length + h.max_response_length)
+    sizes = [size for size in range(unit, per_process + 1, unit) if per_process % size == 0 and size <= max(unit, room)]
+    return sizes[-1], per_process // sizes[-1]
+
+
+def _prompt_tokens(tokenizer, prompt: str | list[data.Message]) -> int:
+    if isinstance(prompt, str):
+        return len(tokenizer(prompt)["input_ids"])
+    return len(
+        tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=True, return_dict=True)["input_ids"]
+    )
+
+
+def trainer_class():
+    """TRL's trainer with our rule for masked samples, and with the state that an exact resume needs."""
+    import torch
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    class ResumableGRPOTrainer(GRPOTrainer):
+        """Saves the generation buffer with a checkpoint that falls in the middle of it."""
+
+        def __init__(self, *args, rewards: Rewards, show_samples, **kwargs):
+            super().__init__(*args, **kwargs)
+            self._rewards = rewards
+            self._show_samples = show_samples
+
+        def _calculate_rewards(self, inputs, prompts, completions, completion_ids_list):
+            per_function = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+            masked = torch.isnan(per_function).any(dim=1)
+            per_function[masked] = torch.nan
+            totals = (per_function * self.reward_weights.to(per_function.device)).sum(dim=1)
+            self._show_samples(
+                self.state.global_step + 1,
+                self.state.max_steps,
+                list(zip(map(_text, prompts), map(_text, completions), totals.tolist(), strict=False)),
+            )
+            self._rewards.count_batch(int(masked.sum()), len(masked))
+            return per_function
+
+        def _save_checkpoint(self, model, trial):
+            super()._save_checkpoint(model, trial)
+            folder = os.path.join(self._get_output_dir(trial=trial), f"checkpoint-{self.state.global_step}")
+            generate_every = self.args.steps_per_generation * self.num_iterations
+            torch.save(
+                {
+                    "step": self._step,
+                    "buffered_inputs": self._buffered_inputs if self._step % generate_every else None,
+                    "total_train_tokens": self._total_train_tokens,
+                    "batches_scored": self._rewards.batches_scored,
+                    "batches_masked_in_a_row": self._rewards.batches_masked_in_a_row,
+                },
+                os.path.join(folder, self._state_file()),
+            )
+
+        def _load_optimizer_and_scheduler(self, checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+            if checkpoint is None:
+                return
+            state = torch.load(
+                os.path.join(checkpoint, self._state_file()), weights_only=True, map_location=self.accelerator.device
+            )
+            self._step = state["step"]
+            self._buffered_inputs = state["buffered_inputs"]
+            self._total_train_tokens = state["total_train_tokens"]
+            self._rewards.batches_scored = state["batches_scored"]
+            self._rewards.batches_masked_in_a_row = state["batches_masked_in_a_row"]
+
+        def _state_file(self) -> str:
+            return f"anneal_state_{self.args.process_index}.pt"
+
+        def create_model_card(self, *args, **kwargs):
+            """No card: it would name this machine's folders."""
+
+    return ResumableGRPOTrainer
+
+
+def _text(prompt_or_completion) -> str:
+    if isinstance(prompt_or_completion, str):
+        return prompt_or_completion
+    return "\n".join(f"{message['role']}: {message['content']}" for message in prompt_or_completion)

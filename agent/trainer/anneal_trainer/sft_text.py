@@ -1,0 +1,102 @@
+"""Method `sft_text`: supervised fine-tuning on conversations, prompts with completions, or plain text, by TRL."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from . import data
+from .config import SftTextConfig
+from .failures import TrainerFailure
+from .models import Loaded, common_arguments, lora_config
+from .report import Reporter
+
+
+@dataclass
+class SftText:
+    """One `sft_text` job."""
+
+    config: SftTextConfig
+    report: Reporter
+    rows: list[data.Row] = field(default_factory=list)
+
+    def read(self) -> None:
+        """Read the dataset; before the heavy imports, so that bad data fails at once."""
+        dataset = self.config.dataset
+        self.rows = data.sft_rows(dataset.path, dataset.format, self.config.hyperparameters.system_prompt)
+
+    def make_trainer(self, base: Loaded, callback):
+        """TRL's trainer over the rows."""
+        from datasets import Dataset
+        from trl.trainer.sft_config import SFTConfig
+
+        h = self.config.hyperparameters
+        if "text" not in self.rows[0]:
+            base.need_chat_template(any(isinstance(value, list) for value in self.rows[0].values()))
+        accumulation, rest = divmod(h.global_batch_size, h.batch_size * base.world_size)
+        if rest or accumulation == 0:
+            raise TrainerFailure(
+                "trainer_error",
+                f"global_batch_size {h.global_batch_size} is no multiple of "
+                f"batch_size {h.batch_size} × {base.world_size} processes",
+            )
+        arguments = SFTConfig(
+            **common_arguments(self.config, base),
+            per_device_train_batch_size=h.batch_size,
+            gradient_accumulation_steps=accumulation,
+            max_length=h.max_seq_length,
+            packing=False,
+        )
+        trainer = _trainer_class()(
+            model=base.model,
+            args=arguments,
+            train_dataset=Dataset.from_list(self.rows),
+            processing_class=base.tokenizer,
+            peft_config=lora_config(h),
+            callbacks=[callback],
+        )
+        if len(trainer.train_dataset) == 0:
+            raise TrainerFailure(
+                "invalid_dataset",
+                f"No row has a token to learn within max_seq_length ({h.max_seq_length}): the prompts alone fill it",
+            )
+        dropped = len(self.rows) - len(trainer.train_dataset)
+        if dropped:
+            self.report.notice(
+                f"Dropped {dropped} of {len(self.rows)} rows: their prompt fills max_seq_length ({h.max_seq_length})"
+            )
+        return trainer
+
+    def check_end(self) -> None:
+        """Nothing can be wrong with a job of this method that has ended."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _trainer_class():
+    import torch
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    class ResumableSFTTrainer(SFTTrainer):
+        """TRL's trainer whose token count survives a resume."""
+
+        def _save_checkpoint(self, model, trial):
+            super()._save_checkpoint(model, trial)
+            if self.args.should_save:
+                folder = os.path.join(self._get_output_dir(trial=trial), f"checkpoint-{self.state.global_step}")
+                torch.save({"total_train_tokens": self._total_train_tokens}, os.path.join(folder, STATE_FILE))
+
+        def _load_optimizer_and_scheduler(self, checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+            if checkpoint is not None:
+                state = torch.load(os.path.join(checkpoint, STATE_FILE), weights_only=True)
+                self._total_train_tokens = state["total_train_tokens"]
+
+        def create_model_card(self, *args, **kwargs):
+            """No card: it would name this machine's folders."""
+
+    return ResumableSFTTrainer
+
+
+STATE_FILE = "anneal_state.pt"

@@ -1,0 +1,73 @@
+import json
+import math
+import os
+
+import pytest
+
+from anneal_trainer.config import GrpoHyperparameters
+from anneal_trainer.failures import TrainerFailure, classify
+from anneal_trainer.grpo import batch_shape
+from anneal_trainer.report import Reporter
+
+
+def hyperparameters(**changes):
+    return GrpoHyperparameters(
+        **{
+            "learning_rate": 1e-3,
+            "num_epochs": 1.0,
+            "max_steps": 1,
+            "seed": 1,
+            "global_batch_size": 64,
+            "rollouts_per_prompt": 8,
+            "kl_coef": 0.0,
+            "max_prompt_length": 1024,
+            "max_response_length": 2048,
+            **changes,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "world", "shape"),
+    [
+        ({}, 1, (8, 8)),
+        ({"max_prompt_length": 16, "max_response_length": 16}, 1, (64, 1)),
+        ({"max_prompt_length": 256, "max_response_length": 256}, 1, (16, 4)),
+        ({}, 16, (4, 1)),
+        ({"global_batch_size": 8, "rollouts_per_prompt": 8}, 2, (4, 1)),
+    ],
+)
+def test_a_step_is_divided_into_whole_passes(changes, world, shape):
+    assert batch_shape(hyperparameters(**changes), world) == shape
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+    with pytest.raises(TrainerFailure, match="no multiple"):
+        batch_shape(hyperparameters(global_batch_size=60), 1)
+
+
+def test_only_finite_numbers_are_reported():
+    reading, writing = os.pipe()
+    report = Reporter(writing)
+    report.metrics(3, "train", {"loss": 1.5, "bad": math.nan, "worse": math.inf, "none": None, "flag": True, "n": 2})
+    report.metrics(4, "train", {"bad": math.nan})
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        assert [json.loads(line) for line in file] == [
+            {"type": "metrics", "step": 3, "kind": "train", "values": {"loss": 1.5, "n": 2}}
+        ]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "out_of_memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "out_of_memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
+        (RuntimeError("No CUDA GPUs are available"), "cuda_unavailable"),
+        (ValueError("generation_batch_size (4) must be divisible"), "trainer_error"),
+        (TrainerFailure("nan_loss", "x"), "nan_loss"),
+    ],
+)
+def test_exceptions_have_reasons(error, reason):
+    assert classify(error).reason == reason

@@ -1,0 +1,127 @@
+/**
+ * The whole control plane on this machine: the worker under `wrangler dev`, with D1, R2, Durable Objects and queues whose
+ * state is below `stateDir`. Secrets go in by a file of mode 0600, never by the command line. The scheduled handler never
+ * fires by itself locally, so it is called here. Accepted loss: queued messages live in memory; the sweep heals that.
+ */
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { prepareAssets } from "./assets";
+import { bin, clockVariables, quietWranglerEnv, root } from "./env";
+import { run, start, type Running } from "./processes";
+import { readOrMakeSecrets } from "./secrets";
+
+/** Production's cron is each minute; oftener here, because a person waits. */
+const SCHEDULED_EVERY_MS = 10_000;
+const READY_TIMEOUT_MS = 90_000;
+const READY_POLL_MS = 100;
+/** workerd drains open streams for minutes. */
+const GRACE_MS = 5_000;
+
+export interface ControlPlane {
+  url: string;
+  adminToken: string;
+  process: Running;
+  /** Calls the scheduled handler once, now. */
+  runScheduled(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startControlPlane(options: { stateDir: string; port: number }): Promise<ControlPlane> {
+  const { stateDir, port } = options;
+  const url = `http://127.0.0.1:${String(port)}`;
+  const secrets = readOrMakeSecrets(stateDir);
+  const envFile = path.join(stateDir, "worker.env");
+  const logFile = path.join(stateDir, "control-plane.log");
+  const env = quietWranglerEnv(path.join(stateDir, "wrangler"));
+  prepareAssets();
+  writeWorkerEnv(envFile, {
+    ANNEAL_ADMIN_TOKEN: secrets.admin_token,
+    ANNEAL_SIGNING_KEY: secrets.signing_key,
+    ANNEAL_DEPLOYMENT: "dev",
+    ANNEAL_SUBSTITUTE_GPUS: "true",
+    ANNEAL_PUBLIC_URL: url,
+    ...clockVariables(),
+  });
+  rmSync(logFile, { force: true });
+  await applyMigrations(stateDir, env);
+  const worker = start("control plane", path.join(bin, "wrangler"), wranglerArgs(stateDir, port, envFile), {
+    env,
+    logFile,
+    graceMs: GRACE_MS,
+  });
+  await waitForHealth(url, worker, logFile);
+  const runScheduled = (): Promise<void> => callScheduled(url);
+  const ticking = setInterval(() => {
+    runScheduled().catch((error: unknown) => {
+      console.error(`the scheduled handler failed: ${String(error)}`);
+    });
+  }, SCHEDULED_EVERY_MS);
+  void worker.exited.then(() => {
+    clearInterval(ticking);
+  });
+  return {
+    url,
+    adminToken: secrets.admin_token,
+    process: worker,
+    runScheduled,
+    async stop() {
+      clearInterval(ticking);
+      await worker.stop();
+    },
+  };
+}
+
+function wranglerArgs(stateDir: string, port: number, envFile: string): string[] {
+  return [
+    "dev",
+    ...["--config", path.join(root, "wrangler.toml")],
+    ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
+    ...["--persist-to", path.join(stateDir, "data")],
+    ...["--env-file", envFile],
+    "--show-interactive-dev-session=false",
+    ...["--log-level", "warn"],
+  ];
+}
+
+function writeWorkerEnv(file: string, values: Record<string, string>): void {
+  const lines = Object.entries(values).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
+}
+
+async function applyMigrations(stateDir: string, env: Record<string, string>): Promise<void> {
+  const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", path.join(stateDir, "data")];
+  const outcome = await run(path.join(bin, "wrangler"), args, { env });
+  if (outcome.code !== 0) throw new Error(`the database migrations failed:\n${outcome.stdout}\n${outcome.stderr}`);
+}
+
+async function waitForHealth(url: string, worker: Running, logFile: string): Promise<void> {
+  const deadlineMs = Date.now() + READY_TIMEOUT_MS;
+  let ended = false;
+  void worker.exited.then(() => {
+    ended = true;
+  });
+  for (;;) {
+    const healthy = await fetch(`${url}/healthcheck`).then(
+      async (response) => {
+        await response.arrayBuffer();
+        return response.ok;
+      },
+      () => false,
+    );
+    if (healthy && !ended) return;
+    if (ended || Date.now() > deadlineMs) {
+      const why = ended ? "ended" : `did not serve within ${String(READY_TIMEOUT_MS / 1000)} s`;
+      const tail = readFileSync(logFile, "utf8").split("\n").slice(-30).join("\n");
+      await worker.stop();
+      throw new Error(`the control plane ${why}; the end of ${logFile}:\n${tail}`);
+    }
+    await sleep(READY_POLL_MS);
+  }
+}
+
+async function callScheduled(url: string): Promise<void> {
+  const response = await fetch(`${url}/cdn-cgi/local/scheduled?cron=*+*+*+*+*&format=json`);
+  const body = await response.text();
+  if (!response.ok) throw new Error(`${String(response.status)} ${body.slice(0, 200)}`);
+}

@@ -1,0 +1,101 @@
+/**
+ * `npm test`: every check, one after the other, all of them even when one fails. `npm test -- quick` leaves out the long
+ * ones, `npm test -- types node` runs the named ones. Ends with `N passed, N failed[, N skipped]`; each command that is
+ * a check by itself counts as one.
+ */
+import path from "node:path";
+import { prepareAssets } from "./assets";
+import { bin } from "./env";
+import { preparePython } from "./python-env";
+import { checkStage, pytestStage, scriptStage, vitestStage, type Counts, type Stage } from "./checks/stage";
+
+let python: Promise<string> | undefined;
+/** Made once, by the first stage that needs it. */
+function pythonOnce(): Promise<string> {
+  python ??= preparePython();
+  return python;
+}
+
+const stages: Stage[] = [
+  checkStage("format", path.join(bin, "prettier"), ["--check", "--log-level", "warn", "."]),
+  checkStage("lint", path.join(bin, "eslint"), ["--max-warnings", "0", "."]),
+  checkStage("types", path.join(bin, "tsc"), ["--noEmit"]),
+  scriptStage("imports", "import-check.ts"),
+  scriptStage("schema", "protocol-schema.ts", ["--check"]),
+  scriptStage("deploy", "deploy.ts", ["--dry-run"]),
+  vitestStage("node", false),
+  vitestStage("streams", false),
+  vitestStage("workers", false),
+  trainerLint(),
+  pytestStage(pythonOnce),
+  withPython(vitestStage("e2e", true)),
+];
+
+function trainerLint(): Stage {
+  return {
+    name: "trainer-lint",
+    isSlow: true,
+    async run() {
+      const interpreter = await pythonOnce();
+      const check = await checkStage("ruff", interpreter, ["-m", "ruff", "check", "agent/trainer", "examples"]).run();
+      const format = await checkStage("ruff", interpreter, ["-m", "ruff", "format", "--check", "agent/trainer"]).run();
+      return add(check, format);
+    },
+  };
+}
+
+function withPython(stage: Stage): Stage {
+  return {
+    ...stage,
+    async run() {
+      await pythonOnce();
+      return stage.run();
+    },
+  };
+}
+
+function add(a: Counts, b: Counts): Counts {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
+function chosen(names: string[]): Stage[] {
+  if (names.length === 0) return stages;
+  if (names.length === 1 && names[0] === "quick") return stages.filter((stage) => !stage.isSlow);
+  const unknown = names.filter((name) => !stages.some((stage) => stage.name === name));
+  if (unknown.length > 0) {
+    throw new Error(`no stage ${unknown.join(", ")}; there are quick, ${stages.map((stage) => stage.name).join(", ")}`);
+  }
+  return stages.filter((stage) => names.includes(stage.name));
+}
+
+async function runStage(stage: Stage): Promise<Counts> {
+  try {
+    return await stage.run();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+prepareAssets();
+const todo = chosen(process.argv.slice(2));
+const lines: string[] = [];
+let total: Counts = { passed: 0, failed: 0, skipped: 0 };
+for (const [index, stage] of todo.entries()) {
+  console.log(`[${String(index + 1)}/${String(todo.length)}] ${stage.name}`);
+  const startedAtMs = Date.now();
+  const counts = await runStage(stage);
+  total = add(total, counts);
+  const seconds = ((Date.now() - startedAtMs) / 1000).toFixed(1);
+  lines.push(
+    `  ${counts.failed === 0 ? "ok    " : "FAILED"} ${stage.name.padEnd(14)} ${summary(counts)}, ${seconds} s`,
+  );
+  console.log(lines.at(-1));
+}
+console.log(`\n${lines.join("\n")}\n\n${summary(total)}`);
+process.exit(total.failed === 0 ? 0 : 1);
+
+function summary(counts: Counts): string {
+  const skipped = counts.skipped === 0 ? "" : `, ${String(counts.skipped)} skipped`;
+  return `${String(counts.passed)} passed, ${String(counts.failed)} failed${skipped}`;
+}
