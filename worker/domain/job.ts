@@ -1,6 +1,6 @@
 /** A job as D1 has it, joined with its task: what every dialect shows and every decision reads. */
 import type { FailureReason, JobSpec, Method } from "../../protocol";
-import type { JobStatus } from "./job-state";
+import type { JobStatus } from "./job-status";
 
 export interface JobRecord {
   id: string;
