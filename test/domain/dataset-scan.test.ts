@@ -123,7 +123,7 @@ describe("which method takes which format", () => {
     const fitting = (method: "grpo" | "sft_text"): string[] =>
       DATASET_FORMATS.filter((format) => formatFits(method, format) === null);
     expect(fitting("grpo")).toEqual(["prompt_completion", "prompt"]);
-    expect(fitting("sft_text")).toEqual(["messages", "prompt_completion", "text", "text_label", "text_score"]);
+    expect(fitting("sft_text")).toEqual(["messages", "prompt_completion", "text"]);
     expect(formatFits("grpo", "text")).toContain("'prompt' column");
   });
 });

@@ -12,7 +12,7 @@ def main(argv: list[str]) -> int:
     if len(argv) != 2:
         print("usage: python -m anneal_trainer CONFIG.json", file=sys.stderr)
         return 2
-    # A third of the start-up is the collector walking the modules that the heavy imports make: it runs again, over
+    # The collector walking what the heavy imports make is 10 to 30 % of their time: it runs again, over
     # what comes after them, from `run.train` on.
     gc.disable()
 
@@ -57,5 +57,5 @@ if __name__ == "__main__":
     code = main(sys.argv)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Interpreter shutdown after torch takes up to half a second and frees what the kernel frees anyway.
+    # Interpreter shutdown would only free what the kernel frees anyway.
     os._exit(code)

@@ -1,7 +1,7 @@
 """A job on several GPUs: one process a GPU with torch's usual variables, all in this process group; the first reports.
 
-The launcher only waits: it passes SIGTERM on, and ends the others as soon as one has failed. Not `accelerate launch`,
-which closes the report and life descriptors on the way to its children.
+The launcher only waits: it passes SIGTERM on, and ends the others as soon as one has failed. Not
+`accelerate launch`: the children need the report and life descriptors, and here they are passed on by name.
 """
 
 from __future__ import annotations
