@@ -1,20 +1,13 @@
 /** What services need of the world, as interfaces; `container.ts` alone knows who stands behind them. */
-import type {
-  BeginCheckpointRequest,
-  BeginCheckpointResponse,
-  CheckpointManifest,
-  CommitCheckpointRequest,
-  CommitCheckpointResponse,
-  FinishRequest,
-  ReleaseRequest,
-  ReportRequest,
-  ReportResponse,
-} from "../../protocol";
+import type { CheckpointManifest } from "../../protocol";
 import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord } from "./accounts";
 import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord, SlotOffer, TaskNeeds } from "./agents";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "./artifacts";
-import type { EventType, JobEvent, JobRecord } from "./job";
-import type { Decision, JobCommand, JobStatus } from "./job-state";
+import type { JobEvent, JobRecord } from "./job";
+import type { Decision } from "./job-state";
+import type { JobStatus } from "./job-status";
+
+export type * from "./job-object-ports";
 
 export interface Clock {
   nowMs(): number;
@@ -229,127 +222,6 @@ export type QueueMessage = { type: "tick"; jobId: string };
 export interface DispatchQueue {
   send(message: QueueMessage, delaySeconds: number): Promise<void>;
   sendMany(messages: QueueMessage[]): Promise<void>;
-}
-
-export interface ClaimedTask {
-  job: JobRecord;
-  expiresAtMs: number;
-}
-
-export type LeaseState = "live" | "expired" | "draining" | "ended";
-
-/** The lease as the job's object keeps it: the fence of every write of an agent. */
-export interface LocalLease {
-  epoch: number;
-  agentId: string;
-  attempt: number;
-  expiresAtMs: number;
-  /**
-   * `expired`: may still be revived; `draining`: the job was ended by somebody else, the agent is still tidying up;
-   * `ended`: nothing more is taken.
-   */
-  state: LeaseState;
-}
-
-/** What a job's object keeps beside D1: its lease, the intent of a transition under way, timers, and the stream. All sync. */
-export interface JobLocal {
-  /** The version up to which the stream has the job's events; -1 before any. */
-  version(): number;
-  lease(): LocalLease | null;
-  saveLease(lease: LocalLease): void;
-  intent(): { tid: string; atMs: number } | null;
-  saveIntent(tid: string, command: JobCommand, atMs: number): void;
-  dropIntent(): void;
-  /** Arms the object's alarm for the earliest of its timers. */
-  setTimer(name: TimerName, atMs: number): void;
-  clearTimer(name: TimerName): void;
-  dueTimers(nowMs: number): { name: TimerName; atMs: number }[];
-  /** Appends to the stream, remembers the version and tells subscribers. */
-  appendEvents(version: number, attempt: number, events: JobEvent[]): void;
-  /** The `end` item, once: the stream closes after it. */
-  appendEnd(status: JobStatus, nowMs: number): void;
-  hasListeners(): boolean;
-  listEvents(page: EventsPage): StreamEventPage;
-  queryMetrics(query: MetricsQuery): MetricsAnswer;
-  /** An SSE response; 204 when everything up to the end is known already. */
-  subscribe(request: StreamRequest): Response;
-  /** Applies a data or logs report exactly once; see `ReportOutcome`. */
-  applyReport(
-    lease: LocalLease,
-    request: Extract<ReportRequest, { lane: "data" | "logs" }>,
-    answer: ReportResponse,
-  ): ReportOutcome;
-  /** Rolls back together when `work` throws. */
-  transaction<T>(work: () => T): T;
-}
-
-export type TimerName = "lease" | "intent";
-
-export type ReportOutcome =
-  { type: "applied" } | { type: "repeat"; answer: ReportResponse } | { type: "gap"; expected: number };
-
-/** The door to one job's object, as callers outside it see it. */
-export interface JobDoorStub {
-  command(command: JobCommand, key: string): Promise<JobRecord>;
-  tick(): Promise<void>;
-  claim(agentId: string, claimId: string, command: Extract<JobCommand, { type: "claim" }>): Promise<ClaimedTask>;
-  report(agentId: string, epoch: number, request: ReportRequest): Promise<ReportResponse>;
-  beginCheckpoint(
-    agentId: string,
-    epoch: number,
-    request: BeginCheckpointRequest,
-    origin: string,
-  ): Promise<BeginCheckpointResponse>;
-  commitCheckpoint(agentId: string, epoch: number, request: CommitCheckpointRequest): Promise<CommitCheckpointResponse>;
-  finish(agentId: string, epoch: number, request: FinishRequest): Promise<JobRecord>;
-  release(agentId: string, epoch: number, request: ReleaseRequest): Promise<JobRecord>;
-  events(page: EventsPage): Promise<StreamEventPage>;
-  metrics(query: MetricsQuery): Promise<MetricsAnswer>;
-  stream(request: StreamRequest): Promise<Response>;
-}
-
-export interface JobDoors {
-  of(jobId: string): JobDoorStub;
-}
-
-export interface EventsPage {
-  limit: number;
-  /** The id of the last item of the page before. */
-  after?: number;
-}
-
-export interface StreamEvent {
-  id: number;
-  type: EventType;
-  atMs: number;
-  attempt: number;
-  metadata: Record<string, unknown>;
-}
-
-export interface StreamEventPage {
-  items: StreamEvent[];
-  hasMore: boolean;
-}
-
-export interface MetricsQuery {
-  keys?: string[];
-  fromStep?: number;
-  toStep?: number;
-  maxPoints: number;
-}
-
-export interface MetricsAnswer {
-  points: { step: number; attempt: number; values: Record<string, number> }[];
-  availableKeys: string[];
-  /** null before the first step. */
-  latestStep: number | null;
-}
-
-export interface StreamRequest {
-  /** The header as it came; null when absent. */
-  lastEventId: string | null;
-  /** The dialect's word for each status, for the `end` item. */
-  statusWords: Record<JobStatus, string>;
 }
 
 /** Work that may go on after the answer. */

@@ -1,53 +1,15 @@
 /** What the objects answer over RPC. Errors cross as data (`Answer`), since their class would not. */
-import type {
-  BeginCheckpointRequest,
-  BeginCheckpointResponse,
-  CommitCheckpointRequest,
-  CommitCheckpointResponse,
-  FinishRequest,
-  ReleaseRequest,
-  ReportRequest,
-  ReportResponse,
-} from "../../protocol";
 import type { SlotOffer } from "../domain/agents";
 import type { Answer } from "../domain/errors";
-import type { JobRecord } from "../domain/job";
-import type { JobCommand } from "../domain/job-state";
-import type {
-  ClaimedTask,
-  EventsPage,
-  MetricsAnswer,
-  MetricsQuery,
-  StreamEventPage,
-  StreamRequest,
-} from "../domain/ports";
+import type { JobDoorStub } from "../domain/ports";
 
-type ClaimCommand = Extract<JobCommand, { type: "claim" }>;
-
-export interface JobObjectRpc extends Rpc.DurableObjectBranded {
-  command(jobId: string, command: JobCommand, key: string): Promise<Answer<JobRecord>>;
-  tick(jobId: string): Promise<Answer<void>>;
-  claim(jobId: string, agentId: string, claimId: string, command: ClaimCommand): Promise<Answer<ClaimedTask>>;
-  report(jobId: string, agentId: string, epoch: number, request: ReportRequest): Promise<Answer<ReportResponse>>;
-  beginCheckpoint(
+/** Each call of the door brings the job's id, since an object does not know its own name. */
+export type JobObjectRpc = Rpc.DurableObjectBranded & {
+  [Call in keyof JobDoorStub]: (
     jobId: string,
-    agentId: string,
-    epoch: number,
-    request: BeginCheckpointRequest,
-    origin: string,
-  ): Promise<Answer<BeginCheckpointResponse>>;
-  commitCheckpoint(
-    jobId: string,
-    agentId: string,
-    epoch: number,
-    request: CommitCheckpointRequest,
-  ): Promise<Answer<CommitCheckpointResponse>>;
-  finish(jobId: string, agentId: string, epoch: number, request: FinishRequest): Promise<Answer<JobRecord>>;
-  release(jobId: string, agentId: string, epoch: number, request: ReleaseRequest): Promise<Answer<JobRecord>>;
-  events(jobId: string, page: EventsPage): Promise<Answer<StreamEventPage>>;
-  metrics(jobId: string, query: MetricsQuery): Promise<Answer<MetricsAnswer>>;
-  stream(jobId: string, request: StreamRequest): Promise<Answer<Response>>;
-}
+    ...request: Parameters<JobDoorStub[Call]>
+  ) => Promise<Answer<Awaited<ReturnType<JobDoorStub[Call]>>>>;
+};
 
 export interface AgentObjectRpc extends Rpc.DurableObjectBranded {
   fetch(request: Request): Promise<Response>;
