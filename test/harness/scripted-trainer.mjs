@@ -77,7 +77,7 @@ async function train(total, stepMs) {
     step += 1;
     say({ type: "metrics", step, kind: "train", values: { loss: 1 / step } });
     say({ type: "progress", step, total_steps: total, epoch: step / 10 });
-    process.stdout.write(`step ${step}\n`);
+    writeAll(1, `step ${step}\n`); // process.stdout queues what the pipe has no room for, and an exit drops it
     if (stepMs > 0) await sleep(stepMs);
   }
   return true;
