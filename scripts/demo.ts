@@ -36,7 +36,7 @@ async function cleanUp(): Promise<void> {
   rmSync(workDir, { recursive: true, force: true });
 }
 
-stopOnSignals(cleanUp);
+stopOnSignals(cleanUp, 130);
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

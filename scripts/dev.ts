@@ -24,7 +24,7 @@ stopOnSignals(async () => {
   stopping = true;
   console.error("stopping");
   await stopAll();
-});
+}, 0);
 
 /** An agent that ends by itself is started again, so that the deployment goes on taking jobs. */
 async function keepAgent(made: Credentials): Promise<void> {

@@ -59,15 +59,15 @@ export async function stopAll(): Promise<void> {
   for (const one of [...running].reverse()) await one.stop();
 }
 
-/** Runs `stop` once on SIGINT, SIGTERM and SIGHUP, then exits 0: being told to stop is no failure. */
-export function stopOnSignals(stop: () => Promise<void>): void {
+/** Runs `stop` once on SIGINT, SIGTERM or SIGHUP, then exits with `code`: a server's end is no failure, a demo's is. */
+export function stopOnSignals(stop: () => Promise<void>, code: number): void {
   let stopping = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
       void stop().then(
-        () => process.exit(0),
+        () => process.exit(code),
         (error: unknown) => {
           console.error(error);
           process.exit(1);

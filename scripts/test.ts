@@ -26,20 +26,30 @@ const stages: Stage[] = [
   vitestStage("node", false),
   vitestStage("streams", false),
   vitestStage("workers", false),
-  trainerLint(),
+  pythonLint(),
   pytestStage(pythonOnce),
   withPython(vitestStage("e2e", true)),
 ];
 
-function trainerLint(): Stage {
+/** The other Python files follow the trainer's settings, which are only its own by default. */
+function pythonLint(): Stage {
+  const elsewhere = ["--config", path.join("agent", "trainer", "pyproject.toml"), "examples", "test"];
+  const commands = [
+    ["check", path.join("agent", "trainer")],
+    ["check", ...elsewhere],
+    ["format", "--check", path.join("agent", "trainer")],
+    ["format", "--check", ...elsewhere],
+  ];
   return {
-    name: "trainer-lint",
+    name: "python-lint",
     isSlow: true,
     async run() {
-      const interpreter = await pythonOnce();
-      const check = await checkStage("ruff", interpreter, ["-m", "ruff", "check", "agent/trainer", "examples"]).run();
-      const format = await checkStage("ruff", interpreter, ["-m", "ruff", "format", "--check", "agent/trainer"]).run();
-      return add(check, format);
+      const python = await pythonOnce();
+      let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+      for (const args of commands) {
+        counts = add(counts, await checkStage("ruff", python, ["-m", "ruff", ...args]).run());
+      }
+      return counts;
     },
   };
 }

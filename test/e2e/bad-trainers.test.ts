@@ -1,9 +1,18 @@
 /** Trainers and users that misbehave: the job says why, and nothing is left behind. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { preparePython } from "../../scripts/python-env";
-import { isAlive, startAgent, type AgentProcess } from "../harness/agent-process";
-import { createJob, jsonLines, readEvents, uploadDataset, uploadReward, waitFor } from "../harness/jobs";
-import { waitForEvent, waitUntilEnded } from "../harness/jobs";
+import { startAgent, type AgentProcess } from "../harness/agent-process";
+import {
+  createJob,
+  jsonLines,
+  readEvents,
+  uploadDataset,
+  uploadReward,
+  waitFor,
+  waitForEvent,
+  waitUntilEnded,
+} from "../harness/jobs";
+import { isAlive } from "../harness/processes";
 import { startPlane, type TestAccount, type TestPlane } from "../harness/plane";
 
 const START_MS = 120_000;

@@ -1,7 +1,7 @@
 /** `npm run dev` as the operations contract has it: credentials, ready, an end without leftovers, a restart that goes on. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -10,6 +10,7 @@ import { z } from "zod";
 import { apiClient } from "../../scripts/api";
 import { root } from "../../scripts/env";
 import { uploadDataset, waitFor } from "../harness/jobs";
+import { commandsWith } from "../harness/processes";
 
 const START_MS = 120_000;
 /** The agent is asked to drain first. */
@@ -69,16 +70,7 @@ async function waitUntilReady({ child, output }: Dev): Promise<void> {
 
 /** Everything that was started for this state directory has its path in the command line. */
 function leftovers(): string[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        return [readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")];
-      } catch {
-        return []; // it has just ended
-      }
-    })
-    .filter((command) => command.includes(stateDir) || command.includes(`127.0.0.1:${String(port)}`));
+  return [...commandsWith(stateDir), ...commandsWith(`127.0.0.1:${String(port)}`)];
 }
 
 async function stop({ child }: Dev): Promise<number | null> {

@@ -2,9 +2,19 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { preparePython } from "../../scripts/python-env";
-import { isAlive, startAgent, type AgentProcess } from "../harness/agent-process";
-import { createJob, jsonLines, readEvents, readJob, readStream, uploadDataset, waitFor } from "../harness/jobs";
-import { waitForEvent, waitUntilEnded } from "../harness/jobs";
+import { startAgent, type AgentProcess } from "../harness/agent-process";
+import {
+  createJob,
+  jsonLines,
+  readEvents,
+  readJob,
+  readStream,
+  uploadDataset,
+  waitFor,
+  waitForEvent,
+  waitUntilEnded,
+} from "../harness/jobs";
+import { isAlive } from "../harness/processes";
 import { startPlane, type TestAccount, type TestPlane } from "../harness/plane";
 
 const LEASE_MS = 4_000;

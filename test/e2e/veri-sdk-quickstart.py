@@ -1,4 +1,4 @@
-"""veri-sdk's own quick start, with our address, a tiny model, and the GPU that its `create` asks for. Ends with one JSON line."""
+"""veri-sdk's own quick start, with our address, a tiny model and the GPU that `create` asks for. Ends with JSON."""
 
 import json
 import os

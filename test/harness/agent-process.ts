@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import os from "node:os";
 import path from "node:path";
 import { root } from "../../scripts/env";
+import { childrenOf, commandOf } from "./processes";
 
 export interface AgentProcess {
   pid: number;
@@ -46,26 +47,4 @@ export function startAgent(options: { url: string; token: string; name: string; 
       rmSync(home, { recursive: true, force: true });
     },
   };
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${String(pid)}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) !== "Z";
-  } catch {
-    return false; // no such process
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  const threads = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8");
-  return threads.split(" ").filter(Boolean).map(Number);
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${String(pid)}/cmdline`, "utf8");
-  } catch {
-    return ""; // it has just ended
-  }
 }

@@ -24,13 +24,17 @@ describe("npm run deploy", () => {
       "ANNEAL_ADMIN_TOKEN has 6 bytes",
     ],
     ["no signing key", { ANNEAL_ADMIN_TOKEN: GOOD }, "ANNEAL_SIGNING_KEY is not set"],
-  ])("refuses with %s", async (_, env, sentence) => {
-    const outcome = await deploy(env);
-    expect(outcome.code).toBe(1);
-    expect(outcome.stderr).toContain(sentence);
-    expect(outcome.stderr).not.toContain("secret,");
-    expect(outcome.stdout).toBe("");
-  }, 60_000);
+  ])(
+    "refuses with %s",
+    async (_, env, sentence) => {
+      const outcome = await deploy(env);
+      expect(outcome.code).toBe(1);
+      expect(outcome.stderr).toContain(sentence);
+      expect(outcome.stderr).not.toContain("secret,");
+      expect(outcome.stdout).toBe("");
+    },
+    60_000,
+  );
 });
 
 describe("the configuration of a deployment", () => {

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { root } from "../../scripts/env";
-import { isAlive } from "../harness/agent-process";
 import { waitFor } from "../harness/jobs";
+import { isAlive } from "../harness/processes";
 
 /** Says its own and its child's id; neither minds SIGTERM. */
 const STUBBORN = `
