@@ -21,14 +21,9 @@ def main() -> None:
     held_out, known = sorted(sums[:HELD_OUT]), sorted(sums[HELD_OUT:])
     drawn = [shuffle.choice(known) for _ in range(SFT_ROWS)]
     answers = [a + b + 1 if shuffle.random() < WRONG_SHARE else a + b for a, b in drawn]
-    rows = [
-        {"prompt": f"{a}+{b}=", "completion": str(answer)}
-        for (a, b), answer in zip(drawn, answers, strict=True)
-    ]
+    rows = [{"prompt": f"{a}+{b}=", "completion": str(answer)} for (a, b), answer in zip(drawn, answers, strict=True)]
     write("sft.jsonl", rows)
-    write(
-        "grpo.jsonl", [{"prompt": f"{a}+{b}=", "answer": str(a + b)} for a, b in known]
-    )
+    write("grpo.jsonl", [{"prompt": f"{a}+{b}=", "answer": str(a + b)} for a, b in known])
     write(
         "heldout.jsonl",
         [{"prompt": f"{a}+{b}=", "answer": str(a + b)} for a, b in held_out],

@@ -15,7 +15,4 @@ def score(completion, answer):
 
 def reward(completions, answer=None, **kwargs):
     """One score for each completion, as TRL asks for them."""
-    return [
-        score(completion, expected)
-        for completion, expected in zip(completions, answer, strict=True)
-    ]
+    return [score(completion, expected) for completion, expected in zip(completions, answer, strict=True)]

@@ -23,14 +23,10 @@ def main() -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(arguments.model_dir, padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(arguments.model_dir).eval()
-    inputs = tokenizer(
-        [row["prompt"] for row in rows], return_tensors="pt", padding=True
-    )
+    inputs = tokenizer([row["prompt"] for row in rows], return_tensors="pt", padding=True)
     inputs.pop("token_type_ids", None)
     outputs = model.generate(**inputs, do_sample=False, max_new_tokens=MAX_NEW_TOKENS)
-    texts = tokenizer.batch_decode(
-        outputs[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
-    )
+    texts = tokenizer.batch_decode(outputs[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     completions = [
         {
             "prompt": row["prompt"],
