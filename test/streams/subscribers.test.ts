@@ -293,7 +293,8 @@ describe("resuming", () => {
             else if (step.type === "crowd") for (let i = 0; i < COALESCE_ABOVE; i++) open(log.head());
             else if (step.type === "time") scheduler.advance(COALESCE_MS);
             else if (step.type === "cut") {
-              await reader.cancel();
+              // One that was cut for being slow has failed already, and says so again.
+              await reader.cancel().catch(() => undefined);
               reader = open(seen.at(-1) ?? 0);
             } else {
               // Only as many as have been told: the rest would be waited for.
