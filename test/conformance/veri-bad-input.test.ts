@@ -57,6 +57,18 @@ describe("POST /v1/training_jobs refuses", () => {
     ["both ways to name functions", { reward_function_ids: ["rf_1"] }, "reward_function_ids"],
     ["weights that do not match", { reward_weights: [1, 2] }, "reward_weights"],
     ["another destination", { checkpoint_destination: { type: "s3" } }, "checkpoint_destination.type"],
+    [
+      "another destination with its fields",
+      { checkpoint_destination: { type: "s3", uri: "s3://b/x" } },
+      "checkpoint_destination.type",
+    ],
+    [
+      "a field that the destination has not",
+      { checkpoint_destination: { type: "veri", uri: "x" } },
+      "checkpoint_destination.uri",
+    ],
+    ["an empty provider", { provider: "" }, "provider"],
+    ["a path without provider local", { base_model: "/models/mine" }, "base_model"],
     ["a destination without a type", { checkpoint_destination: {} }, "checkpoint_destination.type"],
     ["no base model", { base_model: undefined }, "base_model"],
     ["an unknown built-in model", { base_model: "anneal/huge-llama" }, "base_model"],

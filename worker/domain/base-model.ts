@@ -22,7 +22,7 @@ export function parseBaseModel(text: string, options: { allowPaths: boolean }): 
 }
 
 function parsePath(text: string, allowPaths: boolean): BaseModelRef {
-  if (!allowPaths) throw refused("is a path, and paths are good only with provider 'local'");
+  if (!allowPaths) throw refused("is a path, and paths are good only with provider 'local' on a dev deployment");
   if (!text.startsWith("/")) throw refused("must be an absolute path, as the agent's machine sees it");
   if (text.length > MAX_PATH_CHARS || text.includes("\0")) throw refused("is not a path");
   return { kind: "path", path: text };

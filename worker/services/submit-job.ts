@@ -134,7 +134,9 @@ async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequ
   const gpu = parseGpu(wanted.type, wanted.count);
   const provider = checkProvider(request.provider ?? null);
   const { values } = normaliseHyperparameters(method, request.hyperparameters, { gpuCount: gpu.count });
-  const base = parseBaseModel(request.baseModel, { allowPaths: ports.settings.dev });
+  const base = parseBaseModel(request.baseModel, {
+    allowPaths: ports.settings.dev && provider === "local",
+  });
   checkFunctionCount(method, request.functions.length);
   const [dataset, functions] = await Promise.all([
     ownDataset(ports, principal, request.datasetId),

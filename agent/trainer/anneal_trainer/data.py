@@ -114,7 +114,7 @@ def _read_jsonl(text: str) -> Iterator[tuple[int, Row]]:
             continue
         try:
             value = json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TrainerFailure("invalid_dataset", f"The dataset's line {line} is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise TrainerFailure("invalid_dataset", f"The dataset's line {line} is not a JSON object")

@@ -37,7 +37,8 @@ const body = z.object({
   hyperparameters: z.record(z.string(), z.unknown()).nullish(),
   gpu,
   provider: z.string().nullish(),
-  checkpoint_destination: z.strictObject({ type: z.string() }).nullish(),
+  // Loose, so that another type is named before its fields are.
+  checkpoint_destination: z.looseObject({ type: z.string() }).nullish(),
   environments: z.record(z.string(), z.unknown()).nullish(),
   requires_heartbeat: z
     .boolean()

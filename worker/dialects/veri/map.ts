@@ -57,6 +57,8 @@ export function toSpec(body: CreateTrainingJobBody): JobRequest {
   if (destination !== "veri") {
     throw invalid("checkpoint_destination.type", `unknown destination '${destination}'; known: veri`);
   }
+  const extra = Object.keys(body.checkpoint_destination ?? {}).find((key) => key !== "type");
+  if (extra !== undefined) throw invalid(`checkpoint_destination.${extra}`, "is not a field of the type 'veri'");
   const functions = rewardFunctions(body);
   if (body.environments) {
     throw invalid(
@@ -74,7 +76,7 @@ export function toSpec(body: CreateTrainingJobBody): JobRequest {
     hyperparameters: body.hyperparameters ?? {},
     outputName: body.output_name,
     gpu: body.gpu,
-    ...(body.provider ? { provider: body.provider } : {}),
+    ...(typeof body.provider === "string" ? { provider: body.provider } : {}),
   };
 }
 
