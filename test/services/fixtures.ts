@@ -1,11 +1,17 @@
 /** A whole account with a dataset and an agent, through the real services over real D1, R2 and objects. */
-import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import {
+  createExecutionContext,
+  runDurableObjectAlarm,
+  runInDurableObject,
+  waitOnExecutionContext,
+} from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import type { BeginCheckpointRequest, CommitCheckpointRequest, Lease, RegisterRequest } from "../../protocol";
 import { services } from "../../worker/container";
 import type { Principal } from "../../worker/domain/accounts";
 import type { AgentPrincipal } from "../../worker/domain/agents";
+import { DomainError } from "../../worker/domain/errors";
 import type { Services } from "../../worker/services/services";
 
 export const ORIGIN = "http://anneal.test";
@@ -137,4 +143,29 @@ export async function uploadCheckpoint(
       },
     ],
   };
+}
+
+/** `ok`, or the code of the DomainError that `work` threw. */
+export async function code(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return "ok";
+  } catch (error) {
+    return error instanceof DomainError ? error.code : String(error);
+  }
+}
+
+/** Moves the end of the job's lease, and the timer with it. */
+export async function setLeaseTo(jobId: string, expiresAtMs: number): Promise<void> {
+  await runInDurableObject(env.JOB.getByName(jobId), async (_, state) => {
+    state.storage.sql.exec("UPDATE lease SET expires_at_ms = ?", expiresAtMs);
+    state.storage.sql.exec("UPDATE timers SET at_ms = ? WHERE name = 'lease'", expiresAtMs);
+    await state.storage.setAlarm(Date.now() + 60_000);
+  });
+}
+
+/** Lets the lease run out and rings the object's alarm. */
+export async function expire(jobId: string): Promise<void> {
+  await setLeaseTo(jobId, Date.now() - 1);
+  await runDurableObjectAlarm(env.JOB.getByName(jobId));
 }

@@ -2,10 +2,11 @@
 import { env } from "cloudflare:workers";
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { DomainError } from "../../worker/domain/errors";
 import {
   claim,
+  code,
   CPU_SLOT,
+  expire,
   mustClaim,
   newAccount,
   newAgent,
@@ -14,36 +15,15 @@ import {
   ORIGIN,
   registeredAgent,
   reportStarted,
+  setLeaseTo,
   uploadCheckpoint,
   using,
 } from "./fixtures";
-
-async function code(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-    return "ok";
-  } catch (error) {
-    return error instanceof DomainError ? error.code : String(error);
-  }
-}
 
 const beat = { lane: "heartbeat" as const, step: null };
 
 async function statusOf(principal: Parameters<typeof newJob>[0], id: string): Promise<string> {
   return (await using((s) => s.getJob(principal, id))).status;
-}
-
-async function setLeaseTo(jobId: string, expiresAtMs: number): Promise<void> {
-  await runInDurableObject(env.JOB.getByName(jobId), async (_, state) => {
-    state.storage.sql.exec("UPDATE lease SET expires_at_ms = ?", expiresAtMs);
-    state.storage.sql.exec("UPDATE timers SET at_ms = ? WHERE name = 'lease'", expiresAtMs);
-    await state.storage.setAlarm(Date.now() + 60_000);
-  });
-}
-
-async function expire(jobId: string): Promise<void> {
-  await setLeaseTo(jobId, Date.now() - 1);
-  await runDurableObjectAlarm(env.JOB.getByName(jobId));
 }
 
 describe("a lease that was given back or taken away", () => {

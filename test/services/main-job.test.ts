@@ -1,10 +1,11 @@
 import { env } from "cloudflare:workers";
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
-import { DomainError } from "../../worker/domain/errors";
 import {
   chunksOf,
   claim,
+  code,
+  expire,
   mustClaim,
   newAccount,
   newAgent,
@@ -33,26 +34,6 @@ async function eventTypes(principal: Parameters<typeof newJob>[0], id: string): 
     const job = await s.getJob(principal, id);
     return (await s.jobEvents(job, { limit: 50 })).items.map((event) => event.type);
   });
-}
-
-async function code(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-    return "ok";
-  } catch (error) {
-    return error instanceof DomainError ? error.code : String(error);
-  }
-}
-
-/** Lets the lease run out: the object's lease row is set into the past and its alarm rung. */
-async function expire(jobId: string): Promise<void> {
-  const object = env.JOB.getByName(jobId);
-  await runInDurableObject(object, (_, state) => {
-    state.storage.sql.exec("UPDATE lease SET expires_at_ms = ?", Date.now() - 1);
-    state.storage.sql.exec("UPDATE timers SET at_ms = ? WHERE name = 'lease'", Date.now() - 1);
-  });
-  await runInDurableObject(object, (_, state) => state.storage.setAlarm(Date.now() + 60_000));
-  await runDurableObjectAlarm(object);
 }
 
 describe("the main job", () => {
