@@ -3,6 +3,9 @@
 export const SCOPES = ["read", "write", "agent", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** `last_used_at` is written at most once in this time for a key. */
+export const LAST_USED_RESOLUTION_MS = 60_000;
+
 export interface AccountRecord {
   id: string;
   name: string;

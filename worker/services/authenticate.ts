@@ -1,9 +1,7 @@
 /** Who calls, by API key: only its SHA-256 is known here. The route's first read travels in the same batch. */
-import type { Principal, Scope } from "../domain/accounts";
+import { LAST_USED_RESOLUTION_MS, type Principal, type Scope } from "../domain/accounts";
 import { DomainError } from "../domain/errors";
 import type { Clock, FirstRead, FirstReadResult, KeyStore, Later } from "../domain/ports";
-
-const LAST_USED_EVERY_MS = 60_000;
 
 export interface AuthPorts {
   keys: KeyStore;
@@ -25,7 +23,7 @@ export async function authenticate(
     throw new DomainError("forbidden", `this API key has no '${scope}' scope`);
   }
   const nowMs = ports.clock.nowMs();
-  if (principal.lastUsedAtMs === null || nowMs - principal.lastUsedAtMs > LAST_USED_EVERY_MS) {
+  if (principal.lastUsedAtMs === null || nowMs - principal.lastUsedAtMs > LAST_USED_RESOLUTION_MS) {
     ports.later(ports.keys.touch(principal.keyId, nowMs));
   }
   return { principal, first };

@@ -13,13 +13,11 @@ import { leaseId } from "../domain/ids";
 import type { JobEvent, JobRecord } from "../domain/job";
 import { decide, isLive, isTerminal, type JobCommand, type Refusal } from "../domain/job-state";
 import type { AgentDirectory, Clock, DispatchQueue, JobLocal, JobStore, Later } from "../domain/ports";
-import type { OfferJob } from "./offer-job";
+import { DISPATCH_DELAY_SECONDS, type OfferJob } from "./offer-job";
 import { transitionId } from "./transition-id";
 
 /** How long a transition may be under way before the timer looks what became of it. */
 const INTENT_TIMEOUT_MS = 10_000;
-/** The direct wake comes first; the message is for when it finds no idle agent or is lost. */
-const DISPATCH_DELAY_SECONDS = 3;
 /** An alarm that is later than this was our own outage, not the agent's. */
 const LATE_ALARM_MS = 5_000;
 /** Between two tries of an alarm's work while D1 is away. */

@@ -2,6 +2,9 @@
 import type { JobRecord } from "../domain/job";
 import type { AgentDirectory, AgentStore } from "../domain/ports";
 
+/** The direct wake comes first; the queue's message is for when it finds no idle agent or is lost. */
+export const DISPATCH_DELAY_SECONDS = 3;
+
 /** How many idle agents are tried before the message and the sweep are left to do it. */
 const MAX_WAKES = 5;
 

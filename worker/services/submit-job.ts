@@ -25,10 +25,10 @@ import type {
   Settings,
 } from "../domain/ports";
 import { checkProvider } from "../domain/provider";
+import { DISPATCH_DELAY_SECONDS } from "./offer-job";
 import type { Idempotency, JobRequest } from "./services";
 import { transitionId } from "./transition-id";
 
-const DISPATCH_DELAY_SECONDS = 3;
 const MAX_OUTPUT_NAME_CHARS = 200;
 
 export interface SubmitPorts {

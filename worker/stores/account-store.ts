@@ -1,6 +1,12 @@
 /** Accounts, their projects and their API keys. */
 import { and, desc, eq, isNull, lt, or, type SQL, sql } from "drizzle-orm";
-import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord } from "../domain/accounts";
+import {
+  LAST_USED_RESOLUTION_MS,
+  type AccountRecord,
+  type ApiKeyRecord,
+  type Principal,
+  type ProjectRecord,
+} from "../domain/accounts";
 import { FIRST_SHARD } from "../domain/ids";
 import type { AccountStore, FirstRead, FirstReadResult, KeyStore, Page, PageRequest } from "../domain/ports";
 import type { Database, Databases } from "./database";
@@ -47,9 +53,6 @@ export class D1AccountStore implements AccountStore {
     return toPage(rows, page);
   }
 }
-
-/** `last_used_at` is written at most once in this time for a key. */
-const LAST_USED_RESOLUTION_MS = 60_000;
 
 export class D1KeyStore implements KeyStore {
   readonly #db: Database;
