@@ -1,13 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { DataItem } from "../../protocol";
 import { EventLog } from "../../worker/streams/event-log";
-import { Meta } from "../../worker/streams/meta";
 import { MetricStore } from "../../worker/streams/metric-store";
-import { readProgress, writeReport } from "../../worker/streams/report-writer";
+import { writeReport } from "../../worker/streams/report-writer";
 import { addEnd, inObject } from "./helpers";
 
 function streamsOf(storage: DurableObjectStorage) {
-  return { log: new EventLog(storage), metrics: new MetricStore(storage), meta: new Meta(storage) };
+  return { log: new EventLog(storage), metrics: new MetricStore(storage) };
 }
 
 const started = (resumed_from_step: number): DataItem => ({
@@ -40,7 +39,6 @@ describe("writeReport", () => {
         { type: "notice", ts_ms: 4, message: "look" },
         metrics(3, 1),
       ];
-      expect(readProgress(streams.meta)).toBeNull();
       const told = storage.transactionSync(() => writeReport(streams, { lane: "data", items }, 1, 77));
       expect(told.map((item) => [item.id, item.kind])).toEqual([
         [1, "metric"],
@@ -59,7 +57,6 @@ describe("writeReport", () => {
       });
       const frames = storage.sql.exec<{ n: number; ts: number }>("SELECT n, ts FROM frames ORDER BY id").toArray();
       expect(frames).toEqual([2, 1, 1, 1].map((n) => ({ n, ts: 77 })));
-      expect(readProgress(streams.meta)).toEqual({ step: 1, totalSteps: 10, epoch: 0.1 });
     }));
 
   it("begins an attempt in the midst of a report: the query hides, the stream does not", () =>
@@ -78,7 +75,6 @@ describe("writeReport", () => {
         [3, 1],
         [2, 2],
       ]);
-      expect(readProgress(streams.meta)).toEqual({ step: 1, totalSteps: 10, epoch: null });
     }));
 
   it("writes lines of the log", () =>
@@ -102,6 +98,5 @@ describe("writeReport", () => {
       const report = { lane: "data" as const, items: [started(0), metrics(1, 3)] };
       expect(() => storage.transactionSync(() => writeReport(streams, report, 1, 0))).toThrow(/has ended/);
       expect(streams.metrics.query({ maxPoints: 9 })).toEqual({ points: [], availableKeys: [], latestStep: null });
-      expect(readProgress(streams.meta)).toBeNull();
     }));
 });

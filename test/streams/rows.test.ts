@@ -57,26 +57,16 @@ describe("Lanes", () => {
 });
 
 describe("LeaseRow", () => {
-  it("has the highest epoch as the present lease and remembers those that still drain", () =>
+  it("has the highest epoch as the present lease, in its last state", () =>
     inObject((storage) => {
       const leases = new LeaseRow(storage);
       expect(leases.current()).toBeNull();
-      leases.grant({ epoch: 1, agentId: "a", attempt: 1, expiresAtMs: 10 });
-      leases.setState(1, "draining");
-      leases.grant({ epoch: 2, agentId: "b", attempt: 2, expiresAtMs: 20 });
-      leases.extend(2, 30);
-      const second = { epoch: 2, agentId: "b", attempt: 2, expiresAtMs: 30, state: "live" };
+      const second = { epoch: 2, agentId: "b", attempt: 2, expiresAtMs: 20, state: "live" as const };
+      leases.save(second);
+      leases.save({ epoch: 1, agentId: "a", attempt: 1, expiresAtMs: 10, state: "draining" });
       expect(leases.current()).toEqual(second);
-      expect(leases.open()).toEqual([
-        { epoch: 1, agentId: "a", attempt: 1, expiresAtMs: 10, state: "draining" },
-        second,
-      ]);
-      leases.setState(1, "ended");
-      leases.setState(2, "expired");
-      expect(leases.open()).toEqual([]);
-      expect(leases.current()?.state).toBe("expired");
-      expect(leases.find(1)?.state).toBe("ended");
-      expect(leases.find(3)).toBeNull();
+      leases.save({ ...second, expiresAtMs: 30, state: "expired" });
+      expect(leases.current()).toEqual({ ...second, expiresAtMs: 30, state: "expired" });
     }));
 });
 
@@ -102,7 +92,7 @@ describe("Timers", () => {
       timers.set("intent", 10);
       timers.set("seen", 30);
       timers.set("lease", 20);
-      expect([timers.next(), timers.at("lease"), timers.at("none")]).toEqual([10, 20, null]);
+      expect(timers.next()).toBe(10);
       expect(timers.due(9)).toEqual([]);
       expect(timers.due(20)).toEqual([
         { name: "intent", atMs: 10 },
@@ -119,7 +109,7 @@ it("keeps everything when the object is evicted", async () => {
     addLines(new EventLog(storage), ["a", "b"]);
     new MetricStore(storage).add([{ kind: "train", step: 1, attempt: 1, tsMs: 0, values: { loss: 1 } }]);
     new Lanes(storage).store(1, "logs", 1, { directive: "continue", expires_at_ms: 1, flush_ms: 1000 });
-    new LeaseRow(storage).grant({ epoch: 1, agentId: "a", attempt: 1, expiresAtMs: 10 });
+    new LeaseRow(storage).save({ epoch: 1, agentId: "a", attempt: 1, expiresAtMs: 10, state: "live" });
     new IntentRow(storage).put({ tid: "t", command: { type: "cancel" }, atMs: 1 });
     new Timers(storage).set("lease", 10);
     new Meta(storage).set("last_version", "3");

@@ -66,8 +66,7 @@ export class ObjectJobLocal implements JobLocal {
   }
 
   saveLease(lease: LocalLease): void {
-    this.#parts.leases.grant(lease);
-    if (lease.state !== "live") this.#parts.leases.setState(lease.epoch, lease.state);
+    this.#parts.leases.save(lease);
   }
 
   intent(): { tid: string; atMs: number } | null {

@@ -3,15 +3,7 @@
  * draining lease may outlive the status that it served; the highest epoch is the present one. `live` may be renewed,
  * `expired` may be revived by its holder until the next grant, `draining` only winds down, `ended` is history.
  */
-export type LeaseState = "live" | "expired" | "draining" | "ended";
-
-export interface LeaseRecord {
-  epoch: number;
-  agentId: string;
-  attempt: number;
-  expiresAtMs: number;
-  state: LeaseState;
-}
+import type { LeaseState, LocalLease } from "../domain/ports";
 
 type Row = { epoch: number; agent_id: string; attempt: number; expires_at_ms: number; state: string };
 
@@ -23,45 +15,25 @@ export class LeaseRow {
   }
 
   /** The lease of the highest epoch, whatever its state. */
-  current(): LeaseRecord | null {
+  current(): LocalLease | null {
     const row = this.#sql.exec<Row>("SELECT * FROM lease ORDER BY epoch DESC LIMIT 1").toArray()[0];
-    return row === undefined ? null : toRecord(row);
+    return row === undefined ? null : toLease(row);
   }
 
-  find(epoch: number): LeaseRecord | null {
-    const row = this.#sql.exec<Row>("SELECT * FROM lease WHERE epoch = ?", epoch).toArray()[0];
-    return row === undefined ? null : toRecord(row);
-  }
-
-  /** Leases whose agent may still be at work: live and draining. */
-  open(): LeaseRecord[] {
-    return this.#sql
-      .exec<Row>("SELECT * FROM lease WHERE state IN ('live', 'draining') ORDER BY epoch")
-      .toArray()
-      .map(toRecord);
-  }
-
-  /** Writes a lease: a new one, or the same epoch again after a restart. */
-  grant(lease: Omit<LeaseRecord, "state">): void {
+  /** Writes the lease of an epoch: a new one, or what has become of it. */
+  save(lease: LocalLease): void {
     this.#sql.exec(
-      "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?, 'live')",
+      "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?, ?)",
       lease.epoch,
       lease.agentId,
       lease.attempt,
       lease.expiresAtMs,
+      lease.state,
     );
-  }
-
-  extend(epoch: number, expiresAtMs: number): void {
-    this.#sql.exec("UPDATE lease SET expires_at_ms = ? WHERE epoch = ?", expiresAtMs, epoch);
-  }
-
-  setState(epoch: number, state: LeaseState): void {
-    this.#sql.exec("UPDATE lease SET state = ? WHERE epoch = ?", state, epoch);
   }
 }
 
-function toRecord(row: Row): LeaseRecord {
+function toLease(row: Row): LocalLease {
   return {
     epoch: row.epoch,
     agentId: row.agent_id,

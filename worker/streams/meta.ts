@@ -13,8 +13,4 @@ export class Meta {
   set(key: string, value: string): void {
     this.#sql.exec("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value);
   }
-
-  delete(key: string): void {
-    this.#sql.exec("DELETE FROM meta WHERE key = ?", key);
-  }
 }

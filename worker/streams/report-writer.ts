@@ -5,29 +5,13 @@
 import type { DataItem, LogLine } from "../../protocol";
 import type { EventLog } from "./event-log";
 import { timestamp, type Append, type ItemKind, type StreamItem } from "./items";
-import type { Meta } from "./meta";
 import type { MetricRow, MetricStore } from "./metric-store";
 
 export type ReportBody = { lane: "data"; items: DataItem[] } | { lane: "logs"; lines: LogLine[] };
 
-/** How far training is, for those who ask without reading the stream. */
-export interface Progress {
-  step: number;
-  totalSteps: number;
-  epoch: number | null;
-}
-
-const PROGRESS_KEY = "progress";
-
-/** The last progress that was reported; null before the trainer has started. */
-export function readProgress(meta: Meta): Progress | null {
-  const text = meta.get(PROGRESS_KEY);
-  return text === null ? null : (JSON.parse(text) as Progress);
-}
-
 /** Writes the report and gives back what subscribers have to be told, in order. Synchronous. */
 export function writeReport(
-  streams: { log: EventLog; metrics: MetricStore; meta: Meta },
+  streams: { log: EventLog; metrics: MetricStore },
   report: ReportBody,
   attempt: number,
   nowMs: number,
@@ -44,9 +28,8 @@ export function writeReport(
   return runsOf(report.items).flatMap((run) => streams.log.append({ ...run, attempt, tsMs: nowMs }));
 }
 
-function writeMetrics(streams: { metrics: MetricStore; meta: Meta }, items: DataItem[], attempt: number): void {
+function writeMetrics(streams: { metrics: MetricStore }, items: DataItem[], attempt: number): void {
   let rows: MetricRow[] = [];
-  let progress: Progress | null = null;
   for (const item of items) {
     if (item.type === "metrics") {
       rows.push({ kind: item.kind, step: item.step, attempt, tsMs: item.ts_ms, values: item.values });
@@ -54,13 +37,9 @@ function writeMetrics(streams: { metrics: MetricStore; meta: Meta }, items: Data
       streams.metrics.add(rows);
       rows = [];
       streams.metrics.beginAttempt(attempt, item.resumed_from_step);
-      progress = { step: item.resumed_from_step, totalSteps: item.total_steps, epoch: null };
-    } else if (item.type === "progress") {
-      progress = { step: item.step, totalSteps: item.total_steps, epoch: item.epoch };
     }
   }
   streams.metrics.add(rows);
-  if (progress !== null) streams.meta.set(PROGRESS_KEY, JSON.stringify(progress));
 }
 
 type Run = { [K in ItemKind]: { kind: K; items: Append<K>["items"] } }[ItemKind];

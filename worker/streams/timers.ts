@@ -18,12 +18,6 @@ export class Timers {
     this.#sql.exec("DELETE FROM timers WHERE name = ?", name);
   }
 
-  at(name: string): number | null {
-    return (
-      this.#sql.exec<{ at_ms: number }>("SELECT at_ms FROM timers WHERE name = ?", name).toArray()[0]?.at_ms ?? null
-    );
-  }
-
   /** What has come due, earliest first. It stays due until it is moved or cleared. */
   due(nowMs: number): { name: string; atMs: number }[] {
     return this.#sql
