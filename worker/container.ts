@@ -1,4 +1,5 @@
 /** The only place that builds things: env → stores, streams, queue, clock, ids → services. */
+import { NO_FAULTS, type Faults } from "./domain/faults";
 import { newId } from "./domain/ids";
 import type { JobRecord } from "./domain/job";
 import type { Clock, Ids, Later } from "./domain/ports";
@@ -56,7 +57,7 @@ const ids: Ids = {
 };
 
 /** Everything that stands behind the services' ports. */
-function ports(env: Env, later: Later) {
+function ports(env: Env, later: Later, faults: Faults) {
   const config = configOf(env);
   const dbs = databases(env.DB);
   const tokens = new SignedTokens(config.signingKey);
@@ -79,13 +80,13 @@ function ports(env: Env, later: Later) {
     directory: new ObjectAgentDirectory(env.AGENT),
     settings: config.settings,
     random: () => Math.random(),
-    ...{ clock, ids, later, sha256Hex },
+    ...{ clock, ids, later, faults, sha256Hex },
   };
 }
 
-/** The use-cases, for the edges. `later` is the request's `waitUntil`. */
-export function services(env: Env, later: Later): Services {
-  const p = ports(env, later);
+/** The use-cases, for the edges. `later` is the request's `waitUntil`; only tests give `faults`. */
+export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Services {
+  const p = ports(env, later, faults);
   return {
     authenticate: (key, scope, read) => authenticate(p, key, scope, read),
     ...accountServices(p),
@@ -180,12 +181,12 @@ function agentServices(p: Ports) {
 
 export type JobObjectParts = ReturnType<typeof jobObjectParts>;
 
-/** What lives in a job's object. */
-export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string) {
+/** What lives in a job's object; only tests give `faults`. */
+export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string, faults: Faults = NO_FAULTS) {
   const later: Later = (work) => {
     ctx.waitUntil(work.catch((error: unknown) => console.error("work after an answer failed", jobId, loggable(error))));
   };
-  const p = ports(env, later);
+  const p = ports(env, later, faults);
   const { storage } = ctx;
   migrate(storage);
   const log = new EventLog(storage);

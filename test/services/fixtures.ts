@@ -42,8 +42,8 @@ export async function newDataset(principal: Principal): Promise<string> {
   return (await using((s) => s.uploadDataset(principal, upload))).id;
 }
 
-export async function newJob(principal: Principal, changes: Record<string, unknown> = {}) {
-  const datasetId = await newDataset(principal);
+export async function newJob(principal: Principal, changes: Record<string, unknown> & { datasetId?: string } = {}) {
+  const datasetId = changes.datasetId ?? (await newDataset(principal));
   const request = {
     method: "sft_text",
     baseModel: "anneal/tiny-llama",
@@ -155,17 +155,14 @@ export async function code(work: Promise<unknown>): Promise<string> {
   }
 }
 
-/** Moves the end of the job's lease, and the timer with it. */
-export async function setLeaseTo(jobId: string, expiresAtMs: number): Promise<void> {
-  await runInDurableObject(env.JOB.getByName(jobId), async (_, state) => {
+/** Lets the lease run out and rings the object's alarm. */
+export async function expire(jobId: string): Promise<void> {
+  const object = env.JOB.getByName(jobId);
+  await runInDurableObject(object, async (_, state) => {
+    const expiresAtMs = Date.now() - 1;
     state.storage.sql.exec("UPDATE lease SET expires_at_ms = ?", expiresAtMs);
     state.storage.sql.exec("UPDATE timers SET at_ms = ? WHERE name = 'lease'", expiresAtMs);
     await state.storage.setAlarm(Date.now() + 60_000);
   });
-}
-
-/** Lets the lease run out and rings the object's alarm. */
-export async function expire(jobId: string): Promise<void> {
-  await setLeaseTo(jobId, Date.now() - 1);
-  await runDurableObjectAlarm(env.JOB.getByName(jobId));
+  await runDurableObjectAlarm(object);
 }

@@ -1,6 +1,4 @@
 /** What happens to a lease when answers are lost, things happen at once, or somebody takes it away. */
-import { env } from "cloudflare:workers";
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import {
   claim,
@@ -15,7 +13,6 @@ import {
   ORIGIN,
   registeredAgent,
   reportStarted,
-  setLeaseTo,
   uploadCheckpoint,
   using,
 } from "./fixtures";
@@ -167,26 +164,5 @@ describe("other accounts and odd ids", () => {
     const odd = "01k0000000zz00000000000000";
     expect(await code(using((s) => s.getJob(principal, odd)))).toBe("not_found");
     expect(await code(newJob(principal, { baseModel: `job_${odd}` }))).toBe("not_found");
-  });
-});
-
-describe("an alarm", () => {
-  it("that fails rings again", async () => {
-    const principal = await newAccount();
-    const agent = await newAgent(principal);
-    const job = await newJob(principal);
-    await mustClaim(agent);
-    await setLeaseTo(job.id, Date.now() - 1);
-    // D1 without its table: whatever the alarm wants of it fails.
-    await env.DB.prepare("ALTER TABLE jobs RENAME TO jobs_away").run();
-    await runDurableObjectAlarm(env.JOB.getByName(job.id));
-    await env.DB.prepare("ALTER TABLE jobs_away RENAME TO jobs").run();
-    const due = await runInDurableObject(env.JOB.getByName(job.id), async (_, state) => ({
-      timers: state.storage.sql.exec("SELECT name FROM timers").toArray().length,
-      alarm: (await state.storage.getAlarm()) !== null,
-    }));
-    expect(due).toEqual({ timers: 1, alarm: true });
-    await expire(job.id);
-    expect(await statusOf(principal, job.id)).toBe("queued");
   });
 });

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   chunksOf,
   claim,
@@ -231,39 +231,6 @@ describe("reports", () => {
       availableKeys: ["loss"],
       latestStep: 2,
     });
-  });
-});
-
-describe("crash points", () => {
-  it("a job that was created and never ticked is found by the sweep", async () => {
-    const principal = await newAccount();
-    const job = await newJob(principal);
-    await env.DB.prepare("UPDATE jobs SET ticked_at_ms = 0 WHERE id = ?").bind(job.id).run();
-    const sent = vi.spyOn(env.DISPATCH, "sendBatch");
-    await using((s) => s.sweep());
-    const ids = sent.mock.calls.flatMap(([batch]) => [...batch].map((message) => message.body.jobId));
-    expect(ids).toContain(job.id);
-    await using((s) => s.tickJob(job.id));
-    expect(await eventTypes(principal, job.id)).toEqual(["created", "submitted"]);
-  });
-
-  it("an intent whose transition committed is caught up from D1", async () => {
-    const principal = await newAccount();
-    const agent = await newAgent(principal);
-    const job = await newJob(principal);
-    await mustClaim(agent);
-    const object = env.JOB.getByName(job.id);
-    // As after a crash between the D1 batch and the object's own step: the stream is two versions behind.
-    await runInDurableObject(object, (_, state) => {
-      state.storage.sql.exec("DELETE FROM frames");
-      state.storage.sql.exec("DELETE FROM lease");
-      state.storage.sql.exec("UPDATE meta SET value = '-1' WHERE key = 'job_version'");
-    });
-    expect(await eventTypes(principal, job.id)).toEqual(["created", "submitted", "provisioning", "gpu_substituted"]);
-    const lease = await runInDurableObject(object, (_, state) =>
-      state.storage.sql.exec<{ state: string; epoch: number }>("SELECT state, epoch FROM lease").toArray(),
-    );
-    expect(lease).toEqual([{ state: "live", epoch: 1 }]);
   });
 });
 

@@ -13,6 +13,7 @@ import {
 } from "../../protocol";
 import type { CheckpointRecord } from "../domain/artifacts";
 import { DomainError, invalid } from "../domain/errors";
+import type { Faults } from "../domain/faults";
 import type { JobRecord } from "../domain/job";
 import type {
   BlobStore,
@@ -45,6 +46,7 @@ export interface CheckpointPorts {
   ids: Ids;
   clock: Clock;
   later: Later;
+  faults: Faults;
   sha256Hex: (bytes: Uint8Array) => Promise<string>;
 }
 
@@ -96,7 +98,7 @@ export class TaskCheckpoints {
   }
 
   async commit(agentId: string, epoch: number, request: CommitCheckpointRequest): Promise<CommitCheckpointResponse> {
-    const { door, checkpoints, jobId } = this.#ports;
+    const { door, checkpoints, jobId, faults } = this.#ports;
     this.#ports.reports.fence(agentId, epoch);
     const already = await checkpoints.get(jobId, request.checkpoint_id);
     if (already) return { checkpoint_id: already.id, ordinal: already.ordinal };
@@ -109,9 +111,12 @@ export class TaskCheckpoints {
     const twin = await this.#twin(request);
     if (twin) return { checkpoint_id: twin.id, ordinal: twin.ordinal };
     const job = await door.settled();
+    await faults.at("parts_uploaded");
     const keys = await Promise.all(request.files.map((file) => this.#complete(file, epoch)));
+    await faults.at("parts_completed");
     const ordinal = request.kind === "resume" ? null : await this.#nextOrdinal();
     const record = await this.#writeManifest(job, request, keys, ordinal);
+    await faults.at("manifest_stored");
     const { id, kind, step } = record;
     await door.transition({ type: "commit_checkpoint", epoch, checkpoint: { id, kind, step, ordinal } }, id, record);
     if (kind !== "epoch") this.#ports.later(this.#dropOldResumes(kind === "final" ? 0 : RESUME_CHECKPOINTS_KEPT));

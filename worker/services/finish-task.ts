@@ -57,7 +57,10 @@ async function endTask(
   if (lease?.epoch !== epoch || lease.agentId !== agentId) {
     throw new DomainError("stale_lease", "this lease is no longer yours; end the task and change nothing");
   }
-  // After an outage the last word may come before the heartbeat that would have revived the lease.
-  if (lease.state === "expired") await reports.live(lease);
-  return door.finish(epoch, command, `${word} ${String(epoch)}`);
+  const key = `${word} ${String(epoch)}`;
+  // After an outage the last word may come before the heartbeat that would have revived the lease. A word that was taken
+  // before has the first answer, and revives nothing.
+  const isRepeat = command !== null && (await door.hasCommitted(command, key));
+  if (lease.state === "expired" && !isRepeat) await reports.live(lease);
+  return door.finish(epoch, command, key);
 }

@@ -9,6 +9,7 @@
  */
 import type { CheckpointRecord } from "../domain/artifacts";
 import { DomainError } from "../domain/errors";
+import type { Faults } from "../domain/faults";
 import { leaseId } from "../domain/ids";
 import type { JobEvent, JobRecord } from "../domain/job";
 import { decide, isLive, isTerminal, type JobCommand, type Refusal } from "../domain/job-state";
@@ -33,6 +34,7 @@ export interface DoorPorts {
   offer: OfferJob;
   later: Later;
   leaseMs: number;
+  faults: Faults;
 }
 
 export class JobDoor {
@@ -46,6 +48,12 @@ export class JobDoor {
   /** Runs `command` once for each `key`: a repeat gets the first answer. Throws what the refusal means. */
   transition(command: JobCommand, key: string, checkpoint?: CheckpointRecord): Promise<JobRecord> {
     return this.#oneAtATime(() => this.#transition(command, key, checkpoint));
+  }
+
+  /** Whether `command` was carried out for this `key`: a repeat of it only gets the answer. */
+  async hasCommitted(command: JobCommand, key: string): Promise<boolean> {
+    const { jobs, jobId } = this.#ports;
+    return jobs.committed(jobId, await transitionId(jobId, command.type, key));
   }
 
   /** Heals what a crash left, offers a queued job to an idle agent, and notes that somebody looked. */
@@ -68,7 +76,8 @@ export class JobDoor {
   /** The object's alarm: what is due is done, and what was late by our own fault is forgiven. */
   onAlarm(): Promise<void> {
     return this.#oneAtATime(async () => {
-      const { local, clock } = this.#ports;
+      const { local, clock, faults } = this.#ports;
+      await faults.at("alarm_rung");
       for (const timer of local.dueTimers(clock.nowMs())) {
         // Should what follows fail, or the object die in it, this rings again.
         local.setTimer(timer.name, clock.nowMs() + ALARM_RETRY_MS);
@@ -88,6 +97,7 @@ export class JobDoor {
       if (!isTerminal(job.status) && this.#ports.local.lease()?.state !== "ended") {
         if (!command) throw new DomainError("illegal_transition", "the job was not cancelled");
         job = await this.#transition(command, key);
+        await this.#ports.faults.at("finish_committed");
       }
       this.#endLease(epoch, job);
       return job;
@@ -111,7 +121,7 @@ export class JobDoor {
   }
 
   async #transition(command: JobCommand, key: string, checkpoint?: CheckpointRecord): Promise<JobRecord> {
-    const { local, jobs, clock } = this.#ports;
+    const { local, jobs, clock, faults } = this.#ports;
     const job = await this.#settled();
     const tid = await transitionId(job.id, command.type, key);
     const verdict = decide(job, command);
@@ -124,18 +134,21 @@ export class JobDoor {
       local.saveIntent(tid, command, nowMs);
       local.setTimer("intent", nowMs + INTENT_TIMEOUT_MS);
     });
+    await faults.at("intent_stored");
     const { decision } = verdict;
     const after = await this.#apply(job, { tid, nowMs, decision, ...(checkpoint ? { checkpoint } : {}) });
+    await faults.at("appended");
     this.#effects(job, after);
     return after;
   }
 
   /** Writes the transition; when the answer is lost, D1 is asked whether it committed. */
   async #apply(job: JobRecord, write: Parameters<JobStore["apply"]>[1]): Promise<JobRecord> {
-    const { jobs, local } = this.#ports;
+    const { jobs, local, faults } = this.#ports;
     let after: JobRecord;
     try {
       after = await jobs.apply(job, write);
+      await faults.at("committed");
     } catch (error) {
       // Committed now or by an earlier try: either way the stream gets what it lacks, and nothing twice.
       if (await jobs.committed(job.id, write.tid)) return this.#settled();

@@ -3,6 +3,7 @@ import type { CheckpointInput, ClaimRequest, Lease } from "../../protocol";
 import type { AgentPrincipal, SlotOffer } from "../domain/agents";
 import type { CheckpointRecord } from "../domain/artifacts";
 import { DomainError } from "../domain/errors";
+import type { Faults } from "../domain/faults";
 import { slotFits, slotOffers } from "../domain/gpu";
 import { leaseId } from "../domain/ids";
 import type { JobRecord } from "../domain/job";
@@ -44,6 +45,7 @@ export interface LeasePorts {
   urls: UrlSigner;
   settings: Settings;
   random: () => number;
+  faults: Faults;
 }
 
 export async function leaseTask(
@@ -68,6 +70,7 @@ export async function leaseTask(
     if (woken !== null) claimed = await tryClaim(ports, agent, request.claim_id, offers, woken);
   }
   if (!claimed) return null;
+  await ports.faults.at("claim_committed");
   await ports.directory.setIdle(
     agent,
     offers.filter((offer) => offer.slot.id !== claimed.offer.slot.id),

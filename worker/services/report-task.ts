@@ -4,6 +4,7 @@
  */
 import type { Directive, ReportRequest, ReportResponse } from "../../protocol";
 import { DomainError } from "../domain/errors";
+import type { Faults } from "../domain/faults";
 import { isTerminal } from "../domain/job-state";
 import type { AgentDirectory, Clock, JobLocal, JobStore, Later, LocalLease, TokenSigner } from "../domain/ports";
 import { expiryKey, type JobDoor } from "./job-door";
@@ -23,6 +24,7 @@ export interface ReportPorts {
   clock: Clock;
   later: Later;
   leaseMs: number;
+  faults: Faults;
 }
 
 export class TaskReports {
@@ -43,13 +45,16 @@ export class TaskReports {
   }
 
   async report(agentId: string, epoch: number, request: ReportRequest): Promise<ReportResponse> {
+    const { local, faults } = this.#ports;
+    await faults.at("report_received");
     const lease = await this.live(this.fence(agentId, epoch));
     // The job has ended while the lease was expired: its stream is closed.
     if (lease.state === "expired") return this.#answer(lease);
     if (request.lane === "heartbeat") return this.#heartbeat(lease);
     if (request.lane === "data") await this.#startIfSaid(lease, request);
     const answer = this.#answer(this.fence(agentId, epoch));
-    const outcome = this.#ports.local.applyReport(lease, request, answer);
+    const outcome = local.applyReport(lease, request, answer);
+    await faults.at("report_applied");
     if (outcome.type === "gap") {
       throw new DomainError("seq_gap", `expected seq ${String(outcome.expected)} of lane ${request.lane}`, {
         facts: { expected: outcome.expected },

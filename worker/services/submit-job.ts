@@ -8,6 +8,7 @@ import type { DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import { parseBaseModel } from "../domain/base-model";
 import { formatFits } from "../domain/dataset-scan";
 import { DomainError, invalid } from "../domain/errors";
+import type { Faults } from "../domain/faults";
 import { parseGpu } from "../domain/gpu";
 import { normaliseHyperparameters } from "../domain/hyperparameters";
 import type { JobRecord } from "../domain/job";
@@ -42,6 +43,7 @@ export interface SubmitPorts {
   clock: Clock;
   later: Later;
   settings: Settings;
+  faults: Faults;
 }
 
 export async function submitJob(
@@ -88,6 +90,7 @@ export async function submitJob(
   };
   const tid = await transitionId(id, "create", idempotency?.key ?? id);
   const made = await createOnce(ports, principal, job, tid, row, idempotency);
+  await ports.faults.at("created");
   ports.later(ports.doors.of(made.id).tick());
   ports.later(ports.queue.send({ type: "tick", jobId: made.id }, DISPATCH_DELAY_SECONDS));
   return made;

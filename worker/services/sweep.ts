@@ -2,6 +2,7 @@
  * The third chance of every job (design/authority.md): each minute, ids of queued jobs that nobody has looked at and of
  * live ones whose object has gone quiet go to the queue by the hundred; its consumer ticks them.
  */
+import type { Faults } from "../domain/faults";
 import type { Clock, DispatchQueue, JobDoors, JobStore } from "../domain/ports";
 
 const UNTICKED_MS = 30_000;
@@ -14,6 +15,7 @@ export async function sweep(ports: { jobs: JobStore; queue: DispatchQueue; clock
   await ports.queue.sendMany(overdue.map((jobId) => ({ type: "tick", jobId })));
 }
 
-export async function tickJob(ports: { doors: JobDoors }, jobId: string): Promise<void> {
+export async function tickJob(ports: { doors: JobDoors; faults: Faults }, jobId: string): Promise<void> {
+  await ports.faults.at("message_taken");
   await ports.doors.of(jobId).tick();
 }
