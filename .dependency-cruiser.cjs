@@ -156,6 +156,21 @@ module.exports = {
       to: { path: "^worker/" },
     },
     {
+      name: "bench-measures-from-outside",
+      comment: "what is measured is what people use; only the entry with the bare routes has the worker in it",
+      severity: "error",
+      from: { path: "^bench/", pathNot: "^bench/worker\\.ts$" },
+      to: { path: "^(worker|agent|dashboard)/" },
+    },
+    {
+      name: "bench-worker-is-the-entry",
+      comment: "the deployed worker as it is",
+      severity: "error",
+      from: { path: "^bench/worker\\.ts$" },
+      to: { path: "^(agent|dashboard|worker)/", pathNot: "^worker/index\\.ts$" },
+    },
+    usedOnlyBy("bench-is-a-leaf", "nothing stands on a measurement", "^bench/", ["^test/"]),
+    {
       name: "no-test-outside-tests",
       comment: "the scripted trainer and the strict servers cannot be selected elsewhere",
       severity: "error",

@@ -27,7 +27,18 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-export async function startControlPlane(options: { stateDir: string; port: number }): Promise<ControlPlane> {
+export interface ControlPlaneOptions {
+  stateDir: string;
+  port: number;
+  /** wrangler's configuration; the deployment's own unless a benchmark has one with more routes. */
+  config?: string;
+  /** Over the clocks of the environment. */
+  variables?: Record<string, string>;
+  /** Cores for all of it, as `taskset -c` names them. */
+  cores?: string;
+}
+
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { stateDir, port } = options;
   const url = `http://127.0.0.1:${String(port)}`;
   const secrets = readOrMakeSecrets(stateDir);
@@ -42,14 +53,15 @@ export async function startControlPlane(options: { stateDir: string; port: numbe
     ANNEAL_SUBSTITUTE_GPUS: "true",
     ANNEAL_PUBLIC_URL: url,
     ...clockVariables(),
+    ...options.variables,
   });
   rmSync(logFile, { force: true });
   await applyMigrations(stateDir, env);
-  const worker = start("control plane", path.join(bin, "wrangler"), wranglerArgs(stateDir, port, envFile), {
-    env,
-    logFile,
-    graceMs: GRACE_MS,
-  });
+  const [command = "", ...args] = pinned(options.cores, [
+    path.join(bin, "wrangler"),
+    ...wranglerArgs(options, envFile),
+  ]);
+  const worker = start("control plane", command, args, { env, logFile, graceMs: GRACE_MS });
   await waitForHealth(url, worker, logFile);
   const runScheduled = (): Promise<void> => callScheduled(url);
   const ticking = setInterval(() => {
@@ -72,10 +84,15 @@ export async function startControlPlane(options: { stateDir: string; port: numbe
   };
 }
 
-function wranglerArgs(stateDir: string, port: number, envFile: string): string[] {
+/** The command on these cores alone; on all of them without. */
+export function pinned(cores: string | undefined, command: string[]): string[] {
+  return cores === undefined ? command : ["taskset", "-c", cores, ...command];
+}
+
+function wranglerArgs({ stateDir, port, config }: ControlPlaneOptions, envFile: string): string[] {
   return [
     "dev",
-    ...["--config", path.join(root, "wrangler.toml")],
+    ...["--config", config ?? path.join(root, "wrangler.toml")],
     ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
     ...["--persist-to", path.join(stateDir, "data")],
     ...["--env-file", envFile],

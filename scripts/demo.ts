@@ -4,7 +4,6 @@
  * shows what they learned, stops everything. With `--json` stdout has one line, the last; the rest is on stderr.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -14,6 +13,7 @@ import { readRecipe, submit } from "./demo/example";
 import { fetchModel, sample, sampleUntrained, type Sampled } from "./demo/model";
 import { faults, jobReport, sampleTable, type Facts } from "./demo/report";
 import { readCurve, watchJob } from "./demo/watch-job";
+import { freePort } from "./free-port";
 import { createAccount, createAgentToken } from "./local-account";
 import { startLocalAgent, waitForAgent } from "./local-agent";
 import { stopAll, stopOnSignals } from "./processes";
@@ -37,19 +37,6 @@ async function cleanUp(): Promise<void> {
 }
 
 stopOnSignals(cleanUp, 130);
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => {
-        resolve(port);
-      });
-    });
-  });
-}
 
 /** A control plane, an account and an agent; the client speaks for the account. */
 async function startDeployment(): Promise<ApiClient> {

@@ -32,6 +32,9 @@ const PLANTED: Record<string, [file: string, target: string]> = {
   "worker-never-agent": ["worker/planted-agent-user.ts", "../agent/src/planted-target"],
   "dashboard-speaks-http": ["dashboard/planted.ts", "../worker/domain/ids"],
   "scripts-speak-http": ["scripts/planted.ts", "../worker/domain/ids"],
+  "bench-measures-from-outside": ["bench/planted.ts", "../worker/domain/ids"],
+  "bench-worker-is-the-entry": ["bench/worker.ts", "../worker/domain/ids"],
+  "bench-is-a-leaf": ["scripts/planted-bench-user.ts", "../bench/planted-target"],
   "no-test-outside-tests": ["agent/src/planted-test-user.ts", "../../test/harness/planted-target"],
   "no-dev-package-shipped": ["worker/planted-dev-package.ts", "prettier"],
   resolvable: ["worker/planted-dangling.ts", "./there-is-no-such-file"],
@@ -46,6 +49,7 @@ const TARGETS = [
   "worker/env-target.ts",
   "agent/src/planted-target.ts",
   "test/harness/planted-target.ts",
+  "bench/planted-target.ts",
 ];
 
 let copy: string;
