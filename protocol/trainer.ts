@@ -4,6 +4,8 @@
  *   ANNEAL_REPORT_FD  the trainer writes one JSON object a line there (the types below);
  *   ANNEAL_LIFE_FD    the read end of a pipe that the agent holds: at end-of-file the trainer ends within 5 s;
  *   SIGTERM           save a resume checkpoint at the next step boundary, say `stopped`, exit 0.
+ * With `--warm <warmHost as JSON>` in place of the config it does its imports first, writes `ready` and a newline to
+ * ANNEAL_ORDER_FD, and reads one line there, warmOrder as JSON: from then on it is the trainer of that config.
  * stdout and stderr are the user's logs. Exit 0 without a `finished` or `stopped` line is `no_checkpoint`.
  */
 import { z } from "zod";
@@ -65,6 +67,14 @@ export const trainerConfig = z.discriminatedUnion("method", [
   }),
 ]);
 export type TrainerConfig = z.infer<typeof trainerConfig>;
+
+/** What a trainer must know of its machine before its imports; a task's config says the same. */
+export const warmHost = z.object({ gpus: z.array(z.int().min(0)), torch_threads: z.int().min(1).nullable() });
+export type WarmHost = z.infer<typeof warmHost>;
+
+/** The config's path, the folder to work in, and what of the environment is the task's. */
+export const warmOrder = z.object({ config: z.string(), cwd: z.string(), env: z.record(z.string(), z.string()) });
+export type WarmOrder = z.infer<typeof warmOrder>;
 
 export const metricKind = z.enum(["train", "eval", "test", "system"]);
 /** A metric's name: what the libraries call it, such as `loss` or `rewards/reward/mean`. */

@@ -14,6 +14,8 @@ import { signalGroup } from "./process-table";
 import { Aborted, createRetrier } from "./retry";
 import { TaskRun, type TaskDeps } from "./task-run";
 import type { TrainerCommand } from "./trainer-env";
+import type { TrainerProcess } from "./trainer-process";
+import { WarmTrainers } from "./warm-trainers";
 
 export interface AgentOptions {
   readonly url: string;
@@ -26,6 +28,8 @@ export interface AgentOptions {
   /** What the trainer's environment and the host's probe are taken from. */
   readonly env: NodeJS.ProcessEnv;
   readonly torchThreads: number | null;
+  /** Keep a trainer with its imports done while there is no job. */
+  readonly warmTrainer: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -68,6 +72,11 @@ async function runAgent(options: AgentOptions, trainers: Set<number>, draining: 
     log,
   });
   const transfers = new Transfers();
+  const onStart = ({ pid }: TrainerProcess): (() => void) => {
+    trainers.add(pid);
+    return () => void trainers.delete(pid);
+  };
+  const warm = new WarmTrainers({ ...options, paths, onStart, freeMemory: () => process.availableMemory() });
   const tasks: TaskDeps = {
     ...options,
     baseUrl: url,
@@ -76,17 +85,15 @@ async function runAgent(options: AgentOptions, trainers: Set<number>, draining: 
     retrier,
     paths,
     renewToken: (token, expiresAtMs) => identity.renew(token, expiresAtMs),
-    onStart: ({ pid }) => {
-      trainers.add(pid);
-      return () => void trainers.delete(pid);
-    },
+    onStart,
+    startTrainer: (leaseId, slot, task) => warm.trainerFor(leaseId, slot, task),
   };
   try {
     await clearLeftovers(paths, log);
     const facts = await probeHost({ ...options, python: options.command.command });
     const { agent_id: id } = await identity.register(facts, draining);
     log.info(`registered as ${id} with ${facts.slots.map((slot) => slot.id).join(", ")}`);
-    return await serve(options, facts.slots, identity, tasks, draining);
+    return await serve(options, facts.slots, identity, tasks, warm, draining);
   } catch (error) {
     if (error instanceof Aborted) return 0;
     throw error;
@@ -101,6 +108,7 @@ async function serve(
   slots: readonly SlotInfo[],
   identity: Identity,
   tasks: TaskDeps,
+  warm: WarmTrainers,
   draining: AbortSignal,
 ): Promise<number> {
   const closing = new AbortController();
@@ -119,6 +127,7 @@ async function serve(
     once,
     isSocketUp: () => connection.isUp,
     renewIfAgeing: () => identity.renewIfAgeing(),
+    onIdle: (free) => warm.keep(free),
     startTask: (lease, slot) => new TaskRun(lease, slot, tasks),
   });
   draining.addEventListener("abort", () => loop.drain(), { once: true });
@@ -129,6 +138,6 @@ async function serve(
     return once && outcomes[0] !== "completed" ? 1 : 0;
   } finally {
     closing.abort();
-    await connected;
+    await Promise.all([connected, warm.stop()]);
   }
 }

@@ -34,6 +34,8 @@ export interface LeaseLoopDeps {
   readonly slots: readonly SlotInfo[];
   readonly isSocketUp: () => boolean;
   readonly renewIfAgeing: () => Promise<void>;
+  /** There is nothing to do for these slots now. */
+  readonly onIdle: (free: readonly SlotInfo[]) => void;
   readonly startTask: (lease: Lease, slot: SlotInfo) => TaskRun;
   /** End after the first task. */
   readonly once: boolean;
@@ -103,7 +105,10 @@ export class LeaseLoop {
     const waitMs = wakeTask !== undefined || isSocketUp() ? 0 : LONG_POLL_MS;
     const lease = await this.claim(free, wakeTask, waitMs);
     if (lease) this.begin(lease, free);
-    else if (this.wakes.length === 0) await this.rest(isSocketUp() ? FALLBACK_POLL_MS : POLL_PAUSE_MS);
+    else if (this.wakes.length === 0) {
+      this.deps.onIdle(free);
+      await this.rest(isSocketUp() ? FALLBACK_POLL_MS : POLL_PAUSE_MS);
+    }
   }
 
   private rest(ms: number): Promise<void> {

@@ -78,6 +78,7 @@ function toOptions({ url, token, stateDir, name, once }: Arguments): AgentOption
     },
     env: process.env,
     torchThreads: torchThreads(),
+    warmTrainer: process.env["ANNEAL_WARM_TRAINER"] !== "0",
     clock: systemClock,
     log: stderrLog(systemClock),
     random: Math.random,

@@ -28,7 +28,6 @@ import { TaskControl } from "./task-control";
 import { TaskRecord } from "./task-record";
 import { train } from "./train";
 import { toTrainerConfig } from "./trainer-config";
-import type { TrainerCommand } from "./trainer-env";
 import type { TrainerProcess } from "./trainer-process";
 
 export type TaskOutcome = "completed" | "failed" | "cancelled" | "released" | "setup_failed" | "lost";
@@ -42,8 +41,7 @@ export interface TaskDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly paths: StatePaths;
-  readonly command: TrainerCommand;
-  readonly env: NodeJS.ProcessEnv;
+  readonly startTrainer: (leaseId: string, slot: SlotInfo, paths: TaskPaths) => Promise<TrainerProcess>;
   readonly torchThreads: number | null;
   readonly renewToken: (token: string, expiresAtMs: number) => void;
   readonly onStart: (trainer: TrainerProcess) => () => void;
@@ -119,8 +117,9 @@ export class TaskRun {
       reported: () => lanes.data.flushed(),
     };
     const quota = new LogQuota(lease.limits, deps.clock);
-    const end = await train(lease.lease_id, paths, {
+    const end = await train({
       ...deps,
+      startTrainer: () => deps.startTrainer(lease.lease_id, this.slot, paths),
       control,
       lanes,
       quota,

@@ -8,12 +8,11 @@ import type { Clock } from "./clock";
 import type { EndOfTraining } from "./decide-ending";
 import { LogPump } from "./log-pump";
 import type { LogQuota } from "./log-quota";
-import type { TaskPaths } from "./paths";
 import type { Lanes } from "./report-lanes";
 import type { TaskControl, Wish } from "./task-control";
 import type { TaskRecord } from "./task-record";
 import type { TrainerLine } from "../../protocol";
-import { startTrainer, type SpawnDeps, type TrainerProcess } from "./trainer-process";
+import type { TrainerProcess } from "./trainer-process";
 
 /** Time to save a resume checkpoint at the next step boundary. */
 const DRAIN_GRACE_MS = 30_000;
@@ -22,7 +21,8 @@ const CANCEL_GRACE_MS = 5_000;
 /** A broken trainer must not fill the job's stream with notices of its broken lines. */
 const MAX_LINE_NOTICES = 20;
 
-export interface TrainDeps extends SpawnDeps {
+export interface TrainDeps {
+  readonly startTrainer: () => Promise<TrainerProcess>;
   readonly clock: Clock;
   readonly control: TaskControl;
   readonly lanes: Lanes;
@@ -33,9 +33,9 @@ export interface TrainDeps extends SpawnDeps {
   readonly onStart: (trainer: TrainerProcess) => () => void;
 }
 
-export async function train(leaseId: string, paths: TaskPaths, deps: TrainDeps): Promise<EndOfTraining> {
+export async function train(deps: TrainDeps): Promise<EndOfTraining> {
   const { control, lanes, record, clock } = deps;
-  const trainer = await startTrainer(leaseId, paths, deps);
+  const trainer = await deps.startTrainer();
   const ended = deps.onStart(trainer);
   try {
     const checkpoints = new Checkpoints({ ...deps.checkpoints, onFailure: () => trainer.stop(CANCEL_GRACE_MS) });

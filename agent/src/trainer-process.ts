@@ -44,21 +44,36 @@ export interface SpawnDeps {
   readonly clock: Clock;
 }
 
+/** A trainer's process as it was spawned, before anybody watches over it. */
+export interface SpawnedTrainer {
+  readonly child: ChildProcess;
+  readonly record: ProcessFile;
+}
+
 /** Starts the trainer on `paths.config`; rejects when it cannot be started at all. */
 export async function startTrainer(leaseId: string, paths: TaskPaths, deps: SpawnDeps): Promise<TrainerProcess> {
-  const { command, args, pythonPath } = deps.command;
-  const mark = `ANNEAL_TASK=${leaseId}`;
-  for (const dir of [paths.output, paths.tmp]) mkdirSync(dir, { recursive: true });
-  const child = spawn(command, [...args, paths.config], {
+  const spawned = await spawnTrainer(leaseId, paths, [paths.config], {}, deps);
+  return supervise(spawned, deps.clock);
+}
+
+/** Spawns it in the folders of `paths`, where its process is recorded for `leftovers.ts`. `pipes` are further ones. */
+export async function spawnTrainer(
+  id: string,
+  paths: TaskPaths,
+  asked: readonly string[],
+  pipes: Readonly<Record<string, number>>,
+  { command: { command, args, pythonPath }, env }: SpawnDeps,
+): Promise<SpawnedTrainer> {
+  makeFolders(paths);
+  const descriptors = { ANNEAL_REPORT_FD: REPORT_FD, ANNEAL_LIFE_FD: LIFE_FD, ...pipes };
+  const child = spawn(command, [...args, ...asked], {
     cwd: paths.output,
     detached: true,
-    stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
-    env: trainerEnv(deps.env, {
-      ANNEAL_REPORT_FD: String(REPORT_FD),
-      ANNEAL_LIFE_FD: String(LIFE_FD),
-      ANNEAL_TASK: leaseId,
+    stdio: ["ignore", "pipe", "pipe", ...Object.keys(descriptors).map(() => "pipe" as const)],
+    env: trainerEnv(env, {
+      ...Object.fromEntries(Object.entries(descriptors).map(([name, fd]) => [name, String(fd)])),
       PYTHONPATH: pythonPath,
-      TMPDIR: paths.tmp,
+      ...taskEnv(id, paths),
     }),
   });
   await new Promise<void>((resolve, reject) => {
@@ -66,12 +81,21 @@ export async function startTrainer(leaseId: string, paths: TaskPaths, deps: Spaw
     child.once("error", reject);
   });
   const pid = child.pid ?? 0;
-  const record: ProcessFile = { pid, start_ticks: statOf(pid)?.startTicks ?? "", mark };
+  const record = { pid, start_ticks: statOf(pid)?.startTicks ?? "", mark: `ANNEAL_TASK=${id}` };
   writeFileSync(paths.process, JSON.stringify(record));
-  return supervise(child, pid, deps.clock);
+  return { child, record };
 }
 
-function supervise(child: ChildProcess, pid: number, clock: Clock): TrainerProcess {
+export function makeFolders(paths: TaskPaths): void {
+  for (const dir of [paths.output, paths.tmp]) mkdirSync(dir, { recursive: true });
+}
+
+/** What of a trainer's environment is its task's. */
+export function taskEnv(id: string, paths: TaskPaths): Record<string, string> {
+  return { ANNEAL_TASK: id, TMPDIR: paths.tmp };
+}
+
+export function supervise({ child, record: { pid } }: SpawnedTrainer, clock: Clock): TrainerProcess {
   const [, stdout, stderr, reports, life] = child.stdio;
   if (!(stdout instanceof Readable) || !(stderr instanceof Readable) || !(reports instanceof Readable)) {
     throw new Error("the trainer has no pipes");

@@ -149,6 +149,7 @@ export function agentOptions({ api, dir, log }: Bench, script?: Operation[]): Ag
     },
     env: { PATH: process.env["PATH"], HOME: dir },
     torchThreads: null,
+    warmTrainer: false,
     clock: systemClock,
     log,
     random: () => 0,

@@ -26,7 +26,8 @@ export function startAgent(options: { url: string; token: string; name: string; 
   const where = ["--url", options.url, "--state-dir", path.join(home, "state"), "--name", options.name];
   const child = spawn(process.execPath, [...args, ...where, ...(options.args ?? [])], {
     cwd: root,
-    env: { ...process.env, ANNEAL_BOOTSTRAP_TOKEN: options.token, ANNEAL_TORCH_THREADS: "1" },
+    // A waiting trainer would be counted with the trainers, and two cores have better things to do.
+    env: { ANNEAL_WARM_TRAINER: "0", ...process.env, ANNEAL_BOOTSTRAP_TOKEN: options.token, ANNEAL_TORCH_THREADS: "1" },
     stdio: ["ignore", output, output],
   });
   closeSync(output);

@@ -7,15 +7,36 @@
  * It keeps the trainer's duties: it ends when the life pipe does, and it writes only below output_dir.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const configPath = process.argv.at(-1);
-const script = process.argv.length > 3 ? JSON.parse(process.argv[2]) : undefined;
+const isWarm = process.argv.at(-2) === "--warm";
+const script = process.argv.length > (isWarm ? 4 : 3) ? JSON.parse(process.argv[2]) : undefined;
+
+// A socket and not a file stream: a read that waits in a thread would keep the process from exiting.
+const life = new Socket({ fd: Number(process.env.ANNEAL_LIFE_FD), readable: true, writable: false });
+life.resume();
+life.on("error", () => process.exit(70));
+life.on("end", () => process.exit(70));
+
+const configPath = isWarm ? await order() : process.argv.at(-1);
 const config = JSON.parse(readFileSync(configPath, "utf8"));
 const versions = { scripted: "1" };
+
+/** Warm: waits to be told its task; the config's path. */
+async function order() {
+  const orders = new Socket({ fd: Number(process.env.ANNEAL_ORDER_FD) });
+  orders.write("ready\n");
+  const [line] = await once(orders, "data");
+  const { config: path, cwd, env } = JSON.parse(line);
+  Object.assign(process.env, env);
+  process.chdir(cwd);
+  orders.destroy();
+  return path;
+}
 
 let step = 0;
 let isStopping = false;
@@ -143,12 +164,6 @@ process.on("SIGTERM", () => {
   if (onTerm === "save") isStopping = true;
   if (onTerm === "exit") process.exit(143);
 });
-
-// A socket and not a file stream: a read that waits in a thread would keep the process from exiting.
-const life = new Socket({ fd: Number(process.env.ANNEAL_LIFE_FD), readable: true, writable: false });
-life.resume();
-life.on("error", () => process.exit(70));
-life.on("end", () => process.exit(70));
 
 if (config.resume_from !== null) step = JSON.parse(readFileSync(join(config.resume_from, "state.json"), "utf8")).step;
 

@@ -1,4 +1,7 @@
-"""`python -m anneal_trainer CONFIG.json`: pipes, signals, and the one place where a failure becomes a line."""
+"""`python -m anneal_trainer CONFIG.json`: pipes, signals, and the one place where a failure becomes a line.
+
+`python -m anneal_trainer --warm HOST` does the imports first and is told its config later (see `warm`).
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,16 @@ import sys
 
 def main(argv: list[str]) -> int:
     """Run one job; returns the process's exit code."""
-    if len(argv) != 2:
-        print("usage: python -m anneal_trainer CONFIG.json", file=sys.stderr)
+    is_warm = len(argv) == 3 and argv[1] == "--warm"
+    if len(argv) != 2 and not is_warm:
+        print("usage: python -m anneal_trainer CONFIG.json | --warm HOST", file=sys.stderr)
         return 2
     # The collector walking what the heavy imports make is 10 to 30 % of their time: it runs again, over
     # what comes after them, from `run.train` on.
     gc.disable()
 
     from . import config as configs
-    from . import life, sandbox
+    from . import life, sandbox, warm
     from .failures import TrainerFailure, classify
     from .report import Reporter
     from .stop import StopSwitch
@@ -29,14 +33,15 @@ def main(argv: list[str]) -> int:
     sandbox.hide_from_user_code()
     stop = StopSwitch(report)
     try:
+        path = warm.wait_for_job(argv[2]) if is_warm else argv[1]
         try:
-            config = configs.load(argv[1])
+            config = configs.load(path)
         except (configs.ConfigError, OSError, ValueError) as error:
             raise TrainerFailure("trainer_error", f"The trainer's config could not be read: {error}") from error
         if len(config.gpus) > 1 and "RANK" not in os.environ:
             from .launch import launch
 
-            return launch(argv[1], len(config.gpus), stop, report.fd, life_fd)
+            return launch(path, len(config.gpus), stop, report.fd, life_fd)
 
         from .run import run
 

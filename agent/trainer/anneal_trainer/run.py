@@ -7,7 +7,7 @@ import os
 import platform
 import random
 
-from . import base_models
+from . import base_models, environment
 from .config import GrpoConfig, SftTextConfig
 from .failures import TrainerFailure
 from .report import Reporter
@@ -88,20 +88,10 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
 
 def _set_environment(config: GrpoConfig | SftTextConfig) -> str | None:
     """What the libraries read when they are imported. Takes the hub's token out of the environment and returns it."""
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", ",".join(str(gpu) for gpu in config.gpus))
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
-    # Threads that wait by spinning bring a busy machine to a crawl, and a tiny model waits most of the time.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if config.torch_threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(config.torch_threads)
+    environment.before_imports(config.gpus, config.torch_threads)
     if config.base_model.kind != "hub":
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    for name in ("HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"):
-        os.environ.pop(name, None)
-    return os.environ.pop("HF_TOKEN", None)
+        environment.go_offline()
+    return environment.take_hub_token()
 
 
 def _prepare_torch(config: GrpoConfig | SftTextConfig, on_gpu: bool) -> str:
