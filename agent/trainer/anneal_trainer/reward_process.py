@@ -10,12 +10,11 @@ import os
 import selectors
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
 
-from . import life
+from . import life, quarters
 from .config import RewardFunction, UserCode
 from .failures import TrainerFailure
 
@@ -60,7 +59,9 @@ class RewardProcess:
 
     def start(self) -> None:
         """Spawn the process and ask it to load the file; `wait_loaded` has the answer."""
-        self._scratch = tempfile.TemporaryDirectory(prefix="anneal-reward-")
+        self._quarters = quarters.take()
+        scratch = self._quarters.scratch
+        path = self._quarters.give(self.function.path, os.path.basename(self.function.path))
         answers, answers_end = os.pipe()
         output, output_end = os.pipe()
         self._process = subprocess.Popen(
@@ -70,8 +71,8 @@ class RewardProcess:
             stdout=output_end,
             stderr=output_end,
             pass_fds=(answers_end,),
-            cwd=self._scratch.name,
-            env=_environment(self._scratch.name),
+            cwd=scratch,
+            env=_environment(scratch),
             bufsize=0,
         )
         life.add_child(self._process.pid)
@@ -82,10 +83,10 @@ class RewardProcess:
         self._answers = answers
         self._output_left = self._limits.output_bytes
         threading.Thread(target=self._pump, args=(output,), name="reward-output", daemon=True).start()
-        self._first = {"path": os.path.abspath(self.function.path), "memory_bytes": self._limits.memory_bytes}
+        self._first = {"path": path, "memory_bytes": self._limits.memory_bytes, "uid": self._quarters.uid}
 
-    def wait_loaded(self) -> tuple[str, list[str]]:
-        """The function's own name and what confinement this host lacks; `user_code` when the file does not load."""
+    def wait_loaded(self) -> str:
+        """The function's own name; `user_code` when the file does not load."""
         try:
             answer = self._exchange(self._first, MAX_ANSWER_BYTES)
         except _Broken as broken:
@@ -97,7 +98,12 @@ class RewardProcess:
             raise TrainerFailure(
                 "user_code", f"The reward function {self.function.name} could not be loaded: {answer['error']}"
             )
-        return str(answer["function"]), list(answer["missing"])
+        if "unconfined" in answer:
+            self.close()
+            raise TrainerFailure(
+                "trainer_error", f"User code cannot be confined on this host, so it is not run: {answer['unconfined']}"
+            )
+        return str(answer["function"])
 
     def call(self, seed: str, arguments: dict[str, object], row_columns: list[dict[str, object]], count: int) -> Scores:
         """Score one batch; whatever goes wrong in user code is a mask, never an exception."""
@@ -137,7 +143,7 @@ class RewardProcess:
         self._process.stdin = None
         os.close(self._answers)
         self._process = None
-        self._scratch.cleanup()
+        self._quarters.leave()
 
     def _stdin(self) -> int:
         assert self._process is not None and self._process.stdin is not None

@@ -1,7 +1,8 @@
 """The process that user code runs in: `reward_runner.py RESPONSE_FD PARENT_PID`, requests on stdin, one JSON a line.
 
-First comes `{path, memory_bytes}`, answered when the file is loaded; then calls. Standard library only, and started
-by path, so that nothing of the trainer is in here. What user code prints goes to stdout, which the parent cuts.
+First comes `{path, memory_bytes, uid}`, answered when this process is confined and the file is loaded; then calls.
+Standard library only, and started by path, so that nothing of the trainer is in here. What user code prints goes to
+stdout, which the parent cuts.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ import sys
 import traceback
 import types
 
+import landlock  # type: ignore[import-not-found]
+import libraries  # type: ignore[import-not-found]
 import sandbox  # type: ignore[import-not-found]
 
 sys.path.pop(0)  # this folder: user code must not import the trainer's modules by accident
@@ -44,18 +47,40 @@ def main() -> None:
 
     first = json.loads(requests.readline())
     path = first["path"]
-    missing = sandbox.confine(first["memory_bytes"])
+    try:
+        confine(first["memory_bytes"], first["uid"], parent)
+    except OSError as error:
+        answer({"unconfined": str(error)})
+        return
     try:
         reward = load(path)
     except BaseException as error:  # user code may raise anything, SystemExit too
         answer({"error": describe(error, path)})
         return
-    answer({"function": getattr(reward, "__name__", "reward"), "missing": missing})
+    answer({"function": getattr(reward, "__name__", "reward")})
     for line in requests:
         request = json.loads(line)
         seed(request["seed"])
         limit_cpu(request["timeout_seconds"])
         answer(call(reward, request, path))
+
+
+def confine(memory_bytes: int, uid: int | None, parent: int) -> None:
+    """All that this host offers, in the one order in which no step stands in another's way."""
+    scratch = os.getcwd()
+    sandbox.limit(memory_bytes, own_uid=uid is not None)
+    rules = None
+    if landlock.abi() > 0:
+        rules = landlock.ruleset([*libraries.folders(), *libraries.SYSTEM], [scratch, os.devnull])
+    if uid is not None:
+        if libraries.hidden() is not None:
+            libraries.hold_open()
+        sandbox.become(uid)
+        sandbox.die_with_parent(parent)
+    sandbox.give_up_privileges()
+    if rules is not None:
+        landlock.enforce(rules)
+    sandbox.filter_system_calls()
 
 
 def load(path: str):

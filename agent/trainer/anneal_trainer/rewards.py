@@ -41,13 +41,7 @@ class Rewards:
 
     def callables(self) -> list:
         """One callable a function, named so that TRL's metrics tell them apart; `user_code` if a file does not load."""
-        loaded = [process.wait_loaded() for process in self._processes]
-        missing = sorted({name for _, absent in loaded for name in absent})
-        if missing:
-            self._report.notice(
-                f"Reward functions run less confined on this host, it does not offer: {', '.join(missing)}"
-            )
-        names = [name for name, _ in loaded]
+        names = [process.wait_loaded() for process in self._processes]
         if len(set(names)) < len(names):
             given = [process.function.name for process in self._processes]
             names = given if len(set(given)) == len(given) else [f"{name}_{index}" for index, name in enumerate(given)]

@@ -1,8 +1,7 @@
-"""What user code cannot do: limits, no capabilities, no new privileges, and a seccomp filter. Linux, standard library.
+"""What user code cannot do: limits, another uid, no capabilities, no new privileges, and a seccomp filter.
 
-The reward runner calls `confine` on itself after its own imports. What a host does not offer is left out and named in
-the answer, so that the job's log says how far its user code was confined. Not here, by decision of the design: a uid
-of its own, Landlock and namespaces, which need the host's help; files that this user may read stay readable.
+Linux, standard library only. The reward runner calls these on itself after its own imports; each raises OSError when
+the kernel refuses, and then no user code runs.
 """
 
 from __future__ import annotations
@@ -24,9 +23,12 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # a reward function's scratch file; enough to parse from, too little to fill a disk
 MAX_DESCRIPTORS = 64
+MAX_THREADS = 64  # of a uid of its own; the kernel counts by uid, so that a shared one cannot be bounded so
 
 # Denied with EPERM. `socket` covers the network and local daemons (socketpair stays, asyncio needs it); no new process
-# means that killing the runner kills all of it; io_uring would pass below the filter; the rest reaches other processes.
+# means that killing the runner kills all of it; io_uring would pass below the filter; memory files and System V memory
+# are not counted as the process's own, and the latter outlives it; a file handle passes by the folders above the file;
+# the rest reaches other processes.
 _DENIED = {
     "x86_64": {
         "socket": 41, "fork": 57, "vfork": 58, "execve": 59, "execveat": 322, "ptrace": 101, "kill": 62, "tkill": 200,
@@ -34,6 +36,8 @@ _DENIED = {
         "pidfd_getfd": 438, "process_vm_readv": 310, "process_vm_writev": 311, "setsid": 112, "setpgid": 109,
         "unshare": 272, "setns": 308, "mount": 165, "umount2": 166, "chroot": 161, "bpf": 321, "perf_event_open": 298,
         "userfaultfd": 323, "io_uring_setup": 425, "keyctl": 250, "add_key": 248, "request_key": 249,
+        "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "shmat": 30, "semget": 64, "msgget": 68,
+        "mq_open": 240, "open_by_handle_at": 304, "kcmp": 312, "process_madvise": 440,
     },
     "aarch64": {
         "socket": 198, "execve": 221, "execveat": 281, "ptrace": 117, "kill": 129, "tkill": 130,
@@ -41,6 +45,8 @@ _DENIED = {
         "pidfd_getfd": 438, "process_vm_readv": 270, "process_vm_writev": 271, "setsid": 157, "setpgid": 154,
         "unshare": 97, "setns": 268, "mount": 40, "umount2": 39, "chroot": 51, "bpf": 280, "perf_event_open": 241,
         "userfaultfd": 282, "io_uring_setup": 425, "keyctl": 219, "add_key": 217, "request_key": 218,
+        "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "shmat": 196, "semget": 190, "msgget": 186,
+        "mq_open": 180, "open_by_handle_at": 265, "kcmp": 272, "process_madvise": 440,
     },
 }  # fmt: skip
 # Those that are denied by their first argument.
@@ -72,41 +78,50 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def confine(memory_bytes: int) -> list[str]:
-    """Confine the calling process; the answer names what this host did not offer."""
-    missing = []
-    for limit, value in (
+def limit(memory_bytes: int, own_uid: bool) -> None:
+    """Bound memory, files, descriptors and, where the uid is the process's own, threads."""
+    for name, value in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
         (resource.RLIMIT_NOFILE, MAX_DESCRIPTORS),
+        *([(resource.RLIMIT_NPROC, MAX_THREADS)] if own_uid else []),
     ):
-        resource.setrlimit(limit, (value, value))
-    if not _drop_capabilities():
-        missing.append("capabilities")
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        missing.append("no_new_privs")
-    if not _install_filter():
-        missing.append("seccomp")
-    return missing
+        resource.setrlimit(name, (value, value))
 
 
-def _drop_capabilities() -> bool:
+def become(uid: int) -> None:
+    """Change to `uid` and the group of the same number, in no other group. The parent's death signal is lost by it."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def give_up_privileges() -> None:
+    """No capabilities, and none to be had by running a file that grants them; other processes cannot look inside."""
     for capability in range(64):
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    return _libc.capset(header, struct.pack("=6I", 0, 0, 0, 0, 0, 0)) == 0
+    _check(_libc.capset(header, struct.pack("=6I", 0, 0, 0, 0, 0, 0)), "capset")
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    hide_from_user_code()
 
 
-def _install_filter() -> bool:
+def filter_system_calls() -> None:
+    """Install the seccomp filter: the last step, after which no other can be taken."""
     machine = platform.machine()
     if machine not in _DENIED:
-        return False
+        raise OSError(_ENOSYS, f"there is no seccomp filter for {machine} processors")
     program = _program(machine)
     code = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: a length, padding, a pointer.
     fprog = ctypes.create_string_buffer(struct.pack("@HxxxxxxP", len(program) // 8, ctypes.addressof(code)))
-    return _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(fprog), 0, 0) == 0
+    _check(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(fprog), 0, 0), "seccomp")
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
 def _program(machine: str) -> bytes:

@@ -108,10 +108,10 @@ def test_sleeping_for_ever_ends_at_the_timeout_and_the_next_call_works(process):
         "import time\ndef reward(completions, **k):\n"
         "    time.sleep(99 if completions[0] == 'hang' else 0)\n    return [1]*len(completions)\n"
     )
-    one = process(source, timeout=0.5)
+    one = process(source, timeout=1.5)
     began = time.monotonic()
     scores = call(one, ("hang",))
-    assert time.monotonic() - began < 2 and scores.masks[0].reason == "timeout"
+    assert time.monotonic() - began < 4 and scores.masks[0].reason == "timeout"
     assert call(one, ("fine",)).values == [1.0]
 
 
@@ -134,12 +134,13 @@ def test_miles_scores_sample_by_sample(process):
 def test_environment_is_clean_and_descriptors_are_closed(process, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     source = (
-        "import os\ndef reward(completions, **k):\n"
-        "    return [float('secret' in str(os.environ)), float(len(os.listdir('/proc/self/fd')))]\n"
+        "import os\ndef is_open(fd):\n    try: os.fstat(fd)\n    except OSError: return False\n    return True\n"
+        "def reward(completions, **k):\n"
+        "    return [float('secret' in str(os.environ)), float(sum(map(is_open, range(64))))]\n"
     )
     secret, descriptors = call(process(source)).values
     assert secret == 0.0
-    # Nowhere, output twice, requests, answers, and the listing itself.
+    # Nowhere, output twice, requests, answers, and at most two folders of libraries.
     assert descriptors <= 7
 
 

@@ -113,6 +113,36 @@ def test_three_batches_without_a_score_end_the_job(tmp_path, body):
     assert caught.value.reason == "reward_failure"
 
 
+HOSTILE = """
+import glob, os, signal, socket
+ATTEMPTS = [
+    lambda: socket.create_connection(("127.0.0.1", 9)),
+    lambda: os.kill(os.getppid(), signal.SIGKILL),
+    lambda: os.fork(),
+    lambda: open(f"/proc/{os.getppid()}/environ").read(),
+    lambda: bytearray(3 << 30),
+]
+def reward(completions, **kwargs):
+    results = []
+    for attempt in ATTEMPTS:
+        try:
+            attempt()
+        except (OSError, MemoryError) as error:
+            results.append(error)
+    assert len(results) == len(ATTEMPTS), "something got through"
+    print("the token is", os.environ.get("HF_TOKEN"), glob.glob("/proc/*/environ"))
+    return [None if completion[:1] < "g" else float(completion[:1] < "p") for completion in completions]
+"""
+
+
+def test_hostile_code_trains_on_and_only_its_own_samples_are_masked(tmp_path):
+    done = train(tmp_path, grpo_config(tmp_path, HOSTILE, h={"max_steps": 2}), {"HF_TOKEN": "hf-secret"})
+    masked = [line["metadata"] for line in done.of("event") if line["event_type"] == "sample_masked"]
+    assert {one["reason"] for one in masked} <= {"none"}
+    assert done.lines[-1]["type"] == "finished"
+    assert "the token is None" in done.output and "hf-secret" not in done.output + str(done.lines)
+
+
 def test_a_loss_that_is_not_a_number_ends_the_job(tmp_path):
     with pytest.raises(TrainerFailure, match="became nan at step") as caught:
         run_here(tmp_path, sft_config(tmp_path, h={"learning_rate": 9e37, "max_steps": 20}))
