@@ -6,7 +6,7 @@ import type { Clock, Ids, Later } from "./domain/ports";
 import { parseLeaseId } from "./domain/ids";
 import { DomainError, loggable } from "./domain/errors";
 import { configOf, type Env } from "./env";
-import { ObjectAgentDirectory, ObjectJobDoors } from "./objects/doors";
+import { ObjectAgentDirectory, ObjectJobDoors, ObjectUploadSessions } from "./objects/doors";
 import { WorkerDispatchQueue } from "./queues/dispatch";
 import * as accounts from "./services/accounts";
 import * as agents from "./services/agents";
@@ -14,6 +14,7 @@ import { authenticate } from "./services/authenticate";
 import { claimTask } from "./services/claim-task";
 import { TaskCheckpoints } from "./services/commit-checkpoint";
 import * as functions from "./services/create-function";
+import { datasetFromUpload } from "./services/dataset-from-upload";
 import { downloadBlob } from "./services/download-blob";
 import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
@@ -26,17 +27,21 @@ import type { Services } from "./services/services";
 import { submitJob } from "./services/submit-job";
 import { sweep, tickJob } from "./services/sweep";
 import * as datasets from "./services/upload-dataset";
+import { UploadSession } from "./services/upload-session";
+import * as uploads from "./services/uploads";
 import { D1AccountStore, D1KeyStore } from "./stores/account-store";
 import { D1AgentStore } from "./stores/agent-store";
 import { D1CheckpointStore, D1DatasetStore, D1FunctionStore } from "./stores/artifact-stores";
 import { R2BlobStore } from "./stores/blob-store";
 import { databases } from "./stores/database";
-import { sha256Hex, toHex } from "./stores/digests";
+import { digestStream, RunningDigest, sha256Hex, toHex } from "./stores/digests";
 import { D1JobStore } from "./stores/job-store";
 import { R2ManifestStore } from "./stores/manifest-store";
 import { R2MultipartStore } from "./stores/multipart-store";
+import { R2PartStore } from "./stores/part-store";
 import { SignedTokens } from "./stores/signed-tokens";
 import { AgentTokenSigner, WorkerUrlSigner } from "./stores/signers";
+import { D1UploadStore } from "./stores/upload-store";
 import { EventLog } from "./streams/event-log";
 import { IntentRow } from "./streams/intent-row";
 import { ObjectJobLocal } from "./streams/job-local";
@@ -48,6 +53,7 @@ import { migrate } from "./streams/schema";
 import { Subscribers } from "./streams/subscribers";
 import { timerScheduler } from "./streams/timer-scheduler";
 import { Timers } from "./streams/timers";
+import { UploadRows } from "./streams/upload-rows";
 
 const clock: Clock = { nowMs: () => Date.now() };
 
@@ -70,6 +76,9 @@ function ports(env: Env, later: Later, faults: Faults) {
     jobs: new D1JobStore(dbs),
     checkpoints: new D1CheckpointStore(dbs),
     agents: new D1AgentStore(dbs),
+    uploads: new D1UploadStore(dbs),
+    sessions: new ObjectUploadSessions(env.UPLOAD),
+    newDigest: () => new RunningDigest("sha256"),
     blobs,
     multipart: new R2MultipartStore(env.BUCKET),
     manifests: new R2ManifestStore(blobs),
@@ -90,6 +99,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
   return {
     authenticate: (key, scope, read) => authenticate(p, key, scope, read),
     ...accountServices(p),
+    ...artifactServices(p),
     ...jobServices(p),
     ...agentServices(p),
     download: (token, range) => downloadBlob(p, token, range),
@@ -109,6 +119,18 @@ function accountServices(p: Ports) {
     createKey: (principal, name, prefix, scopes) => accounts.createKey(p, principal, name, prefix, scopes),
     listKeys: (principal, page) => accounts.listKeys(p, principal, page),
     revokeKey: (principal, id) => accounts.revokeKey(p, principal, id),
+  } satisfies Partial<Services>;
+}
+
+function artifactServices(p: Ports) {
+  return {
+    createUpload: (principal, upload) => uploads.createUpload(p, principal, upload),
+    listUploads: (principal, page) => uploads.listUploads(p, principal, page),
+    uploadStatus: (upload) => uploads.uploadStatus(p, upload),
+    receiveUpload: (upload, sent) => uploads.receiveUpload(p, upload, sent),
+    completeUpload: (upload, sha256) => uploads.completeUpload(p, upload, sha256),
+    abortUpload: (upload) => uploads.abortUpload(p, upload),
+    datasetFromUpload: (principal, request) => datasetFromUpload(p, principal, request),
     uploadDataset: (principal, upload) => datasets.uploadDataset(p, principal, upload),
     getDataset: (principal, id) => datasets.getDataset(p, principal, id),
     listDatasets: (principal, page) => datasets.listDatasets(p, principal, page),
@@ -222,6 +244,23 @@ export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string,
 export function objectMeta(ctx: DurableObjectState): Meta {
   migrate(ctx.storage);
   return new Meta(ctx.storage);
+}
+
+export type UploadObjectParts = ReturnType<typeof uploadObjectParts>;
+
+/** What lives in an upload's object. */
+export function uploadObjectParts(ctx: DurableObjectState, env: Env) {
+  const rows = new UploadRows(ctx.storage);
+  const uploads = new D1UploadStore(databases(env.DB));
+  const session = new UploadSession({
+    uploads,
+    local: rows,
+    parts: new R2PartStore(env.BUCKET),
+    blobs: new R2BlobStore(env.BUCKET),
+    newDigest: () => new RunningDigest("sha256"),
+    digestOf: digestStream,
+  });
+  return { rows, uploads, session };
 }
 
 /** What an agent's object needs of D1. */

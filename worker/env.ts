@@ -1,13 +1,14 @@
 /** Bindings, and configuration parsed once. */
 import { z } from "zod";
 import type { QueueMessage, Settings } from "./domain/ports";
-import type { AgentObjectRpc, JobObjectRpc } from "./objects/rpc";
+import type { AgentObjectRpc, JobObjectRpc, UploadObjectRpc } from "./objects/rpc";
 
 export interface Env {
   DB: D1Database;
   BUCKET: R2Bucket;
   JOB: DurableObjectNamespace<JobObjectRpc>;
   AGENT: DurableObjectNamespace<AgentObjectRpc>;
+  UPLOAD: DurableObjectNamespace<UploadObjectRpc>;
   DISPATCH: Queue<QueueMessage>;
   ASSETS: Fetcher;
   ANNEAL_DEPLOYMENT?: string;

@@ -7,6 +7,7 @@ import { consumeDeadLetters, consumeDispatch } from "./queues/dispatch";
 
 export { AgentObject } from "./objects/agent-object";
 export { JobObject } from "./objects/job-object";
+export { UploadObject } from "./objects/upload-object";
 
 /** Work that goes on after the answer; its failure is only logged, since the sweep or the next call makes up for it. */
 function laterIn(ctx: Pick<ExecutionContext, "waitUntil">): Later {

@@ -27,7 +27,7 @@ const principal: Principal = {
   scopes: ["read", "write"],
   lastUsedAtMs: null,
 };
-const nothing: FirstReadResult = { job: null, dataset: null, fn: null, project: null };
+const nothing: FirstReadResult = { job: null, dataset: null, fn: null, upload: null, project: null };
 
 /** What the last authentication was asked. */
 export const asked: { scope?: Scope; read?: FirstRead } = {};

@@ -6,6 +6,7 @@ import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "./artifact
 import type { JobEvent, JobRecord } from "./job";
 import type { Decision } from "./job-state";
 import type { JobStatus } from "./job-status";
+import type { UploadRecord } from "./uploads";
 
 export type * from "./job-object-ports";
 
@@ -36,12 +37,14 @@ export type FirstRead =
   | { kind: "job"; id: string }
   | { kind: "dataset"; id: string }
   | { kind: "function"; id: string }
+  | { kind: "upload"; id: string }
   | { kind: "project"; id: string };
 
 export interface FirstReadResult {
   job: JobRecord | null;
   dataset: DatasetRecord | null;
   fn: FunctionRecord | null;
+  upload: UploadRecord | null;
   project: ProjectRecord | null;
 }
 
@@ -65,6 +68,8 @@ export interface KeyStore {
 
 export interface DatasetStore {
   create(dataset: DatasetRecord): Promise<void>;
+  /** Together with the upload of the same id, which must be completed and becomes used; false when it is not. */
+  createFromUpload(dataset: DatasetRecord): Promise<boolean>;
   get(accountId: string, id: string): Promise<DatasetRecord | null>;
   list(accountId: string, page: PageRequest): Promise<Page<DatasetRecord>>;
 }

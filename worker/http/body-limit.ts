@@ -20,12 +20,14 @@ export const jsonBody: MiddlewareHandler<HttpEnv> = async (c, next) => {
   await next();
 };
 
+/** What to do with a file that one request cannot carry. */
+const UPLOAD_ROUTE =
+  "; send larger files in pieces: POST /anneal/v1/uploads, PUT the pieces, POST …/complete, and then name the upload_id here";
+
 /** The body's chunks, until there are more than `maxBytes`. */
 export async function* limitedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
-  const tooLarge = new DomainError(
-    "payload_too_large",
-    `the request body is over the limit of ${String(maxBytes)} bytes (${String(Math.floor(maxBytes / MIB))} MiB)`,
-  );
+  const limit = `the request body is over the limit of ${String(maxBytes)} bytes (${String(Math.floor(maxBytes / MIB))} MiB)`;
+  const tooLarge = new DomainError("payload_too_large", maxBytes === MAX_UPLOAD_BYTES ? limit + UPLOAD_ROUTE : limit);
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
   if (!request.body) return;
   let total = 0;

@@ -47,6 +47,8 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   body?: B;
   /** Documents a multipart body; the handler reads it by `withUploadForm`. */
   form?: z.ZodType;
+  /** Documents a body of plain bytes; the handler reads `request.body`. */
+  bytes?: boolean;
   /** Honours `Idempotency-Key`. */
   idempotent?: boolean;
   /** Read in one batch with the key; gets the path's parameters as they came. */
@@ -156,7 +158,9 @@ function documented(definition: AnyDefinition, host: RouteHost): RouteConfig {
     ? { "application/json": { schema: body } }
     : form
       ? { "multipart/form-data": { schema: form } }
-      : undefined;
+      : definition.bytes
+        ? { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } }
+        : undefined;
   return {
     operationId,
     method,

@@ -43,6 +43,8 @@ export function failureResponse(failure: Failure, render: RenderError): Response
   }
   const size = failure.detail.facts?.["sizeBytes"];
   if (failure.status === 416 && typeof size === "number") headers.set("content-range", `bytes */${String(size)}`);
+  const offset = failure.detail.facts?.["offset"];
+  if (failure.status === 409 && typeof offset === "number") headers.set("upload-offset", String(offset));
   const allow = failure.detail.facts?.["allow"];
   if (failure.status === 405 && typeof allow === "string") headers.set("allow", allow);
   return new Response(JSON.stringify(render(failure)), { status: failure.status, headers });

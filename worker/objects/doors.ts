@@ -1,6 +1,7 @@
 /** How the rest of the worker reaches the objects: by id, with errors as errors again. */
 import type { AgentPrincipal, SlotOffer } from "../domain/agents";
 import { unwrap, type Answer } from "../domain/errors";
+import type { UploadSessions, UploadSessionStub } from "../domain/upload-ports";
 import type { AgentDirectory, JobDoors, JobDoorStub, StreamEventPage } from "../domain/ports";
 import type { Env } from "../env";
 
@@ -65,5 +66,25 @@ export class ObjectAgentDirectory implements AgentDirectory {
 
   async connect(agent: AgentPrincipal, request: Request): Promise<Response> {
     return this.#namespace.getByName(agent.agentId).fetch(request);
+  }
+}
+
+export class ObjectUploadSessions implements UploadSessions {
+  readonly #namespace: Env["UPLOAD"];
+
+  constructor(namespace: Env["UPLOAD"]) {
+    this.#namespace = namespace;
+  }
+
+  of(uploadId: string): UploadSessionStub {
+    const object = this.#namespace.getByName(uploadId);
+    return {
+      progress: async (upload) => unwrap(await object.progress(upload)),
+      receive: async (upload, range, body) => unwrap(await object.receive(upload, range, body)),
+      declare: async (upload, total) => unwrap(await object.declare(upload, total)),
+      complete: async (upload, sha256) => unwrap(await object.complete(upload, sha256)),
+      abort: async (upload) => unwrap(await object.abort(upload)),
+      expire: async (id) => unwrap(await object.expire(id)),
+    };
   }
 }

@@ -2,6 +2,7 @@
 import type { SlotOffer } from "../domain/agents";
 import type { Answer } from "../domain/errors";
 import type { JobDoorStub } from "../domain/ports";
+import type { UploadSessionStub } from "../domain/upload-ports";
 
 /** Each call of the door brings the job's id, since an object does not know its own name. */
 export type JobObjectRpc = Rpc.DurableObjectBranded & {
@@ -9,6 +10,13 @@ export type JobObjectRpc = Rpc.DurableObjectBranded & {
     jobId: string,
     ...request: Parameters<JobDoorStub[Call]>
   ) => Promise<Answer<Awaited<ReturnType<JobDoorStub[Call]>>>>;
+};
+
+/** The calls of an upload session; each brings the upload as D1 has it. */
+export type UploadObjectRpc = Rpc.DurableObjectBranded & {
+  [Call in keyof UploadSessionStub]: (
+    ...request: Parameters<UploadSessionStub[Call]>
+  ) => Promise<Answer<Awaited<ReturnType<UploadSessionStub[Call]>>>>;
 };
 
 export interface AgentObjectRpc extends Rpc.DurableObjectBranded {

@@ -23,6 +23,8 @@ import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord } from "../domai
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import type { JobRecord } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
+import type { UploadRecord } from "../domain/uploads";
+import type { NewUpload, SentBytes, UploadStatus } from "./uploads";
 import type {
   EventsPage,
   FirstRead,
@@ -105,6 +107,22 @@ export interface Services {
   listDatasets(principal: Principal, page: PageRequest): Promise<Page<DatasetRecord>>;
   /** A signed URL of the bytes as they came. */
   datasetDownload(dataset: DatasetRecord, origin: string): Promise<{ url: string; expiresAtMs: number }>;
+
+  /** The dataset of a completed upload, whose id and bytes it takes; the same one when it is asked for again. */
+  datasetFromUpload(
+    principal: Principal,
+    request: { uploadId: string | null; name: string | undefined },
+  ): Promise<DatasetRecord>;
+
+  /** An upload in pieces; throws `rate_limited` when too many are open. */
+  createUpload(principal: Principal, upload: NewUpload): Promise<UploadRecord>;
+  listUploads(principal: Principal, page: PageRequest): Promise<Page<UploadRecord>>;
+  uploadStatus(upload: UploadRecord): Promise<UploadStatus>;
+  /** Throws `conflict` with `facts.offset` for a piece that does not follow what has come. */
+  receiveUpload(upload: UploadRecord, sent: SentBytes): Promise<UploadStatus>;
+  /** Throws `conflict` while bytes are missing, `invalid_request` when the SHA-256 is another. */
+  completeUpload(upload: UploadRecord, sha256: string | null): Promise<UploadStatus>;
+  abortUpload(upload: UploadRecord): Promise<void>;
 
   createFunction(
     principal: Principal,

@@ -12,7 +12,7 @@ import type { AccountStore, FirstRead, FirstReadResult, KeyStore, Page, PageRequ
 import type { Database, Databases } from "./database";
 import { joinedJob, toJob } from "./job-rows";
 import { pageLimit, toPage } from "./paging";
-import { accounts, apiKeys, datasets, functions, jobs, projects, tasks } from "./schema";
+import { accounts, apiKeys, datasets, functions, jobs, projects, tasks, uploads } from "./schema";
 
 export class D1AccountStore implements AccountStore {
   readonly #db: Database;
@@ -97,7 +97,7 @@ export class D1KeyStore implements KeyStore {
     sha256: string,
     read: FirstRead,
   ): Promise<{ principal: Principal | null; first: FirstReadResult }> {
-    const first: FirstReadResult = { job: null, dataset: null, fn: null, project: null };
+    const first: FirstReadResult = { job: null, dataset: null, fn: null, upload: null, project: null };
     const key = this.#db
       .select()
       .from(apiKeys)
@@ -128,6 +128,11 @@ export class D1KeyStore implements KeyStore {
         const where = and(eq(functions.id, read.id), ownedBy(functions.accountId, owner));
         const [keys, rows] = await db.batch([key, db.select().from(functions).where(where)]);
         return { principal: toPrincipal(keys), first: { ...first, fn: rows[0] ?? null } };
+      }
+      case "upload": {
+        const where = and(eq(uploads.id, read.id), ownedBy(uploads.accountId, owner));
+        const [keys, rows] = await db.batch([key, db.select().from(uploads).where(where)]);
+        return { principal: toPrincipal(keys), first: { ...first, upload: rows[0] ?? null } };
       }
       case "project": {
         const where = and(eq(projects.id, read.id), ownedBy(projects.accountId, owner));

@@ -1,11 +1,11 @@
 /** Datasets, functions and checkpoints in D1; their bytes are in R2. */
-import { and, asc, desc, eq, inArray, isNotNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNotNull, lt, sql } from "drizzle-orm";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import { shardOf } from "../domain/ids";
 import type { CheckpointStore, DatasetStore, FunctionStore, Page, PageRequest } from "../domain/ports";
 import type { Database, Databases } from "./database";
 import { pageLimit, toPage } from "./paging";
-import { checkpoints, datasets, functions } from "./schema";
+import { checkpoints, datasets, functions, uploads } from "./schema";
 
 export class D1DatasetStore implements DatasetStore {
   readonly #databases: Databases;
@@ -16,6 +16,25 @@ export class D1DatasetStore implements DatasetStore {
 
   async create(dataset: DatasetRecord): Promise<void> {
     await this.#databases(shardOf(dataset.id)).insert(datasets).values(dataset);
+  }
+
+  async createFromUpload(dataset: DatasetRecord): Promise<boolean> {
+    const db = this.#databases(shardOf(dataset.id));
+    const d = dataset;
+    const completed = and(eq(uploads.id, d.id), eq(uploads.state, "completed"));
+    const [created] = await db.batch([
+      // The columns in the order of the schema, as drizzle names them.
+      db
+        .insert(datasets)
+        .select(
+          sql`SELECT id, account_id, ${d.projectId}, ${d.name}, ${d.sourceType}, ${d.format}, ${JSON.stringify(d.columns)},
+            ${d.numRows}, ${d.sizeBytes}, ${d.sha256}, ${d.r2Key}, ${d.createdAtMs}
+          FROM uploads WHERE ${completed}`,
+        )
+        .returning({ id: datasets.id }),
+      db.update(uploads).set({ state: "used" }).where(completed),
+    ]);
+    return created.length > 0;
   }
 
   async get(accountId: string, id: string): Promise<DatasetRecord | null> {

@@ -17,6 +17,7 @@ import type {
 import type { Scope } from "../domain/accounts";
 import type { EventType } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
+import type { UploadPurpose, UploadState } from "../domain/uploads";
 
 export const accounts = sqliteTable("accounts", {
   id: text().primaryKey(),
@@ -69,6 +70,34 @@ export const datasets = sqliteTable(
     createdAtMs: integer("created_at_ms").notNull(),
   },
   (t) => [index("datasets_by_account").on(t.accountId, t.id)],
+);
+
+/** Upload sessions: what they are for and how they ended; their progress is in their own objects. */
+export const uploads = sqliteTable(
+  "uploads",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    purpose: text().$type<UploadPurpose>().notNull(),
+    filename: text().notNull(),
+    contentType: text("content_type"),
+    sizeBytes: integer("size_bytes"),
+    sha256: text(),
+    state: text().$type<UploadState>().notNull(),
+    r2Key: text("r2_key").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    expiresAtMs: integer("expires_at_ms").notNull(),
+  },
+  (t) => [
+    index("uploads_by_account").on(t.accountId, t.id),
+    index("uploads_open")
+      .on(t.accountId)
+      .where(sql`state = 'open'`),
+    index("uploads_expiring")
+      .on(t.expiresAtMs)
+      .where(sql`state IN ('open', 'completed')`),
+  ],
 );
 
 export const functions = sqliteTable(

@@ -4,9 +4,10 @@ import { notFound } from "../../domain/errors";
 import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
 import type { FirstRead, FirstReadResult } from "../../domain/ports";
+import type { UploadRecord } from "../../domain/uploads";
 import { PREFIX } from "./schema";
 
-function reading(kind: "job" | "dataset" | "function", prefix: string) {
+function reading(kind: "job" | "dataset" | "function" | "upload", prefix: string) {
   return (params: Record<string, string>): FirstRead => {
     const id = parseId(prefix, params["id"] ?? "");
     return id === null ? { kind: "none" } : { kind, id };
@@ -16,6 +17,7 @@ function reading(kind: "job" | "dataset" | "function", prefix: string) {
 export const readJob = reading("job", PREFIX.job);
 export const readDataset = reading("dataset", PREFIX.dataset);
 export const readFunction = reading("function", PREFIX.fn);
+export const readUpload = reading("upload", PREFIX.upload);
 
 export function jobOf({ first }: { first: FirstReadResult }): JobRecord {
   if (!first.job) throw notFound("job");
@@ -30,4 +32,9 @@ export function datasetOf({ first }: { first: FirstReadResult }): DatasetRecord 
 export function functionOf({ first }: { first: FirstReadResult }): FunctionRecord {
   if (!first.fn) throw notFound("function");
   return first.fn;
+}
+
+export function uploadOf({ first }: { first: FirstReadResult }): UploadRecord {
+  if (!first.upload) throw notFound("upload");
+  return first.upload;
 }

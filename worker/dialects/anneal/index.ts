@@ -6,7 +6,10 @@ import { createAgentTokenRoute } from "./routes/create-agent-token";
 import { createFunctionRoute } from "./routes/create-function";
 import { createJobRoute } from "./routes/create-job";
 import { createKeyRoute } from "./routes/create-key";
+import { completeUploadRoute } from "./routes/complete-upload";
 import { createProjectRoute } from "./routes/create-project";
+import { createUploadRoute } from "./routes/create-upload";
+import { deleteUploadRoute } from "./routes/delete-upload";
 import { downloadDatasetRoute } from "./routes/download-dataset";
 import { getCheckpointRoute } from "./routes/get-checkpoint";
 import { getDatasetRoute } from "./routes/get-dataset";
@@ -14,6 +17,7 @@ import { getFunctionRoute } from "./routes/get-function";
 import { getJobRoute } from "./routes/get-job";
 import { getMetricsRoute } from "./routes/get-metrics";
 import { getModelRoute } from "./routes/get-model";
+import { getUploadRoute } from "./routes/get-upload";
 import { listAgentTokensRoute } from "./routes/list-agent-tokens";
 import { listAgentsRoute } from "./routes/list-agents";
 import { listCheckpointsRoute } from "./routes/list-checkpoints";
@@ -23,8 +27,10 @@ import { listFunctionsRoute } from "./routes/list-functions";
 import { listJobsRoute } from "./routes/list-jobs";
 import { listKeysRoute } from "./routes/list-keys";
 import { listProjectsRoute } from "./routes/list-projects";
+import { listUploadsRoute } from "./routes/list-uploads";
 import { revokeAgentRoute } from "./routes/revoke-agent";
 import { revokeKeyRoute } from "./routes/revoke-key";
+import { sendUploadRoute } from "./routes/send-upload";
 import { streamJobRoute } from "./routes/stream-job";
 import { uploadDatasetRoute } from "./routes/upload-dataset";
 
@@ -46,6 +52,12 @@ export const annealDialect: Dialect = {
     listDatasetsRoute,
     getDatasetRoute,
     downloadDatasetRoute,
+    createUploadRoute,
+    listUploadsRoute,
+    getUploadRoute,
+    sendUploadRoute,
+    completeUploadRoute,
+    deleteUploadRoute,
     createFunctionRoute,
     listFunctionsRoute,
     getFunctionRoute,

@@ -8,6 +8,8 @@ import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
 import type { JobStatus } from "../../domain/job-state";
 import type { MetricsAnswer, Page, StreamEventPage } from "../../domain/ports";
+import { UPLOAD_PART_BYTES, type UploadRecord } from "../../domain/uploads";
+import type { UploadStatus } from "../../services/uploads";
 import type { CheckpointDetail, JobRequest, ModelArchive, ModelDownload, NewKey } from "../../services/services";
 import { PREFIX, type CreateJob } from "./schema";
 import type * as schema from "./schema";
@@ -83,6 +85,31 @@ export function fromDataset(dataset: DatasetRecord): z.infer<typeof schema.datas
     size_bytes: dataset.sizeBytes,
     sha256: dataset.sha256,
     created_at: time(dataset.createdAtMs),
+  };
+}
+
+export function fromUploadSummary(upload: UploadRecord): z.infer<typeof schema.uploadSummary> {
+  return {
+    id: PREFIX.upload + upload.id,
+    project_id: PREFIX.project + upload.projectId,
+    filename: upload.filename,
+    purpose: upload.purpose,
+    content_type: upload.contentType,
+    state: upload.state,
+    size_bytes: upload.sizeBytes,
+    sha256: upload.sha256,
+    created_at: time(upload.createdAtMs),
+    expires_at: time(upload.expiresAtMs),
+  };
+}
+
+export function fromUpload({ upload, progress }: UploadStatus, origin: string): z.infer<typeof schema.upload> {
+  return {
+    ...fromUploadSummary(upload),
+    size_bytes: progress.sizeBytes,
+    offset: progress.offset,
+    part_bytes: UPLOAD_PART_BYTES,
+    upload_url: `${origin}/anneal/v1/uploads/${PREFIX.upload}${upload.id}`,
   };
 }
 

@@ -11,6 +11,7 @@ import {
 } from "../../../protocol";
 import { SCOPES } from "../../domain/accounts";
 import { EVENT_TYPES } from "../../domain/job";
+import { MAX_UPLOAD_BYTES_OF, UPLOAD_PART_BYTES, UPLOAD_PURPOSES, UPLOAD_STATES } from "../../domain/uploads";
 import { JOB_STATUSES } from "../../domain/job-state";
 import { pageParams, queryInt } from "../../http/page-params";
 
@@ -19,6 +20,7 @@ export const PREFIX = {
   key: "key_",
   dataset: "ds_",
   fn: "rf_",
+  upload: "up_",
   job: "job_",
   checkpoint: "ckpt_",
   agent: "agent_",
@@ -40,6 +42,7 @@ export const listQuery = (prefix: string) => z.object(pageParams({ prefix, defau
 
 export const idParam = z.object({ id: z.string() });
 
+export const deleted = z.object({ id: z.string(), deleted: z.literal(true) }).openapi("Deleted");
 export const revoked = z.object({ id: z.string(), revoked: z.literal(true) }).openapi("Revoked");
 
 export const createProject = z.strictObject({ name });
@@ -87,6 +90,53 @@ export const dataset = z
 export const download = z
   .object({ url: signedUrl, size_bytes: z.int(), sha256, expires_at: timestamp })
   .openapi("Download");
+
+export const datasetFromUpload = z.strictObject({
+  upload_id: z.string().openapi({ description: "A completed upload; the dataset takes its bytes." }),
+  name: name.optional().openapi({ description: "The file's name without its ending by default." }),
+});
+
+const wantedSha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits")
+  .openapi({ description: "SHA-256 of the whole file; the upload completes only when its bytes have it." });
+export const createUpload = z
+  .strictObject({
+    filename: name,
+    purpose: z.enum(UPLOAD_PURPOSES).default("dataset"),
+    size_bytes: z
+      .int()
+      .min(0)
+      .optional()
+      .openapi({ description: `When it is known; at most ${String(MAX_UPLOAD_BYTES_OF.dataset)}.` }),
+    sha256: wantedSha256.optional(),
+    content_type: z.string().max(MAX_NAME_CHARS).optional(),
+  })
+  .openapi("CreateUpload");
+export const completeUpload = z.strictObject({ sha256: wantedSha256.optional() });
+export const uploadSummary = z
+  .object({
+    id: z.string(),
+    project_id: z.string(),
+    filename: z.string(),
+    purpose: z.enum(UPLOAD_PURPOSES),
+    content_type: z.string().nullable(),
+    state: z.enum(UPLOAD_STATES),
+    size_bytes: z.int().nullable().openapi({ description: "null while it is not known." }),
+    sha256: sha256.nullable().openapi({ description: "Of the whole file: as it was said, then as it is." }),
+    created_at: timestamp,
+    expires_at: timestamp,
+  })
+  .openapi("UploadSummary");
+export const upload = uploadSummary
+  .extend({
+    offset: z.int().openapi({ description: "Bytes received and kept: the next byte to send." }),
+    part_bytes: z.int().openapi({
+      description: `${String(UPLOAD_PART_BYTES)}: pieces may have any size, multiples of this go quickest.`,
+    }),
+    upload_url: z.string().openapi({ description: "Where the bytes go, by PUT, with the same key." }),
+  })
+  .openapi("Upload");
 
 export const createFunction = z.strictObject({ name, format: functionFormat.default("trl"), source: z.string() });
 export const fn = z

@@ -28,6 +28,7 @@ export const dataset = z
     created_at: timestamp,
   })
   .openapi("Dataset");
+export const datasetFromUpload = z.strictObject({ upload_id: z.string(), name: z.string().optional() });
 export const datasetList = listOf(dataset);
 
 export const rewardFunction = z

@@ -1,10 +1,9 @@
 import { z } from "@hono/zod-openapi";
-import { invalid } from "../../../domain/errors";
 import { MAX_SOURCE_BYTES } from "../../../domain/reward-source";
 import { defineRoute } from "../../../http/define-route";
 import { refuse } from "../../../http/failure";
+import { readJson } from "../../../http/json-body";
 import { wholeFile, withUploadForm } from "../../../http/multipart";
-import { withRawUpload } from "../../../http/raw-upload";
 import { fromFunction } from "../map";
 import { createFunction, fn } from "../schema";
 
@@ -34,13 +33,7 @@ function isJson(request: Request): boolean {
 }
 
 async function fromJson(request: Request) {
-  const text = await withRawUpload(request, MAX_BODY_BYTES, async (chunks) => {
-    const decoder = new TextDecoder();
-    let read = "";
-    for await (const chunk of chunks) read += decoder.decode(chunk, { stream: true });
-    return read + decoder.decode();
-  });
-  const { source, ...fields } = parsed(createFunction, json(text));
+  const { source, ...fields } = await readJson(request, createFunction, MAX_BODY_BYTES);
   return { ...fields, source: new TextEncoder().encode(source) };
 }
 
@@ -51,14 +44,6 @@ async function fromForm(request: Request) {
     const source = await wholeFile(form, MAX_SOURCE_BYTES + 1);
     return { ...parsed(formFields, { name: form.required("name"), format: form.optional("format") }), source };
   });
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw invalid("body", "is not valid JSON");
-  }
 }
 
 function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
