@@ -205,7 +205,23 @@ describe("POST /v1/datasets refuses", () => {
   it("forms without a name or a file, and other media types", async () => {
     expectRefusal(await client.upload<VeriError>("/v1/datasets", { file: '{"prompt":"p"}' }), 400, "name");
     expectRefusal(await client.upload<VeriError>("/v1/datasets", { fields: { name: "x" } }), 400, "file");
-    expectRefusal(await client.post<VeriError>("/v1/datasets", {}), 415, null);
+    expectRefusal(await client.post<VeriError>("/v1/datasets", "x", { "content-type": "text/plain" }), 415, null);
+  });
+
+  it("an upload that does not exist, is another's, or is not complete", async () => {
+    expectRefusal(await client.post<VeriError>("/v1/datasets", { name: "x" }), 400, "upload_id");
+    for (const upload_id of ["up_1", "up_00000000000000000000000000"]) {
+      expectRefusal(await client.post<VeriError>("/v1/datasets", { upload_id }), 404, "upload_id");
+    }
+    const { id: upload_id } = (await client.post<Id>("/anneal/v1/uploads", { filename: "f" })).body;
+    expectRefusal(await client.post<VeriError>("/v1/datasets", { upload_id }), 409, "upload_id");
+  });
+
+  it("a body over the limit, and says where larger files go", async () => {
+    const headers = { "content-type": "multipart/form-data; boundary=b", "content-length": String(2 ** 30) };
+    const answer = await client.post<VeriError>("/v1/datasets", "x", headers);
+    expectRefusal(answer, 413, null);
+    expect(answer.body.error.message).toContain("/anneal/v1/uploads");
   });
 
   it("nothing about the order of a form's fields", async () => {

@@ -20,6 +20,16 @@ describe("datasets", () => {
     expect(list.body).toEqual({ object: "list", data: [made.body], has_more: false });
   });
 
+  it("are made of an upload in pieces, as in the companion", async () => {
+    const client = await newAccountClient();
+    const { id: upload_id } = (await client.post<Id>("/anneal/v1/uploads", { filename: "math.jsonl" })).body;
+    await client.put(`/anneal/v1/uploads/${upload_id}`, ROWS);
+    await client.post(`/anneal/v1/uploads/${upload_id}/complete`, {});
+    const made = await client.post<Id>("/v1/datasets", { upload_id });
+    expect(masked(made.body)).toBe(masked(JSON.parse(DATASET)));
+    expect((await client.get(`/v1/datasets/${made.body.id}`)).body).toEqual(made.body);
+  });
+
   it("may be larger than a chunk, and page", async () => {
     const client = await newAccountClient();
     const rows = Array.from({ length: 50_000 }, (_, i) => `{"prompt":"${String(i)} + 1 ="}`).join("\n");

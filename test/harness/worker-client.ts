@@ -48,6 +48,10 @@ export class WorkerClient {
     });
   }
 
+  put<T>(path: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Answer<T>> {
+    return ask<T>(path, { method: "PUT", headers: this.#with(headers), body });
+  }
+
   upload<T>(path: string, { fields = {}, file, fileName = "file" }: Upload): Promise<Answer<T>> {
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) form.set(name, value);
