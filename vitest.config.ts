@@ -43,7 +43,13 @@ export default defineConfig({
         },
       },
       {
-        test: { name: "node", environment: "node", include: ["test/{agent,domain,cli,tooling}/**/*.test.ts"] },
+        test: {
+          name: "node",
+          environment: "node",
+          include: ["test/{agent,domain,cli,tooling}/**/*.test.ts"],
+          // An agent's test starts whole processes, on two cores that others use too.
+          testTimeout: 30_000,
+        },
       },
       {
         test: {

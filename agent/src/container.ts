@@ -2,10 +2,12 @@
 import { Agent as Transfers } from "undici";
 import type { SlotInfo } from "../../protocol";
 import { ApiClient } from "./api-client";
+import { CacheSpace, defaultCacheBytes } from "./cache-space";
 import type { Clock } from "./clock";
 import { Connection } from "./connection";
 import { probeHost } from "./host-probe";
 import { Identity } from "./identity";
+import { InputCache } from "./input-cache";
 import { LeaseLoop } from "./lease-loop";
 import { clearLeftovers, takeStateDir } from "./leftovers";
 import type { Log } from "./log";
@@ -30,6 +32,8 @@ export interface AgentOptions {
   readonly torchThreads: number | null;
   /** Keep a trainer with its imports done while there is no job. */
   readonly warmTrainer: boolean;
+  /** Bound on what is kept on disk between tasks; null is a share of the disk. */
+  readonly cacheBytes: number | null;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -76,7 +80,10 @@ async function runAgent(options: AgentOptions, trainers: Set<number>, draining: 
     trainers.add(pid);
     return () => void trainers.delete(pid);
   };
-  const warm = new WarmTrainers({ ...options, paths, onStart, freeMemory: () => process.availableMemory() });
+  const cache = new CacheSpace(paths.cache, options.cacheBytes ?? (await defaultCacheBytes(paths.root)));
+  // A hub folder that the machine's owner has named stays the owner's to bound.
+  const env = { HF_HOME: paths.cache.hub, ...options.env };
+  const warm = new WarmTrainers({ ...options, env, paths, onStart, freeMemory: () => process.availableMemory() });
   const tasks: TaskDeps = {
     ...options,
     baseUrl: url,
@@ -84,6 +91,8 @@ async function runAgent(options: AgentOptions, trainers: Set<number>, draining: 
     transfers,
     retrier,
     paths,
+    cache,
+    inputs: new InputCache(cache, log),
     renewToken: (token, expiresAtMs) => identity.renew(token, expiresAtMs),
     onStart,
     startTrainer: (leaseId, slot, task) => warm.trainerFor(leaseId, slot, task),

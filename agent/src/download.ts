@@ -1,9 +1,10 @@
 /**
- * One file by its signed URL, streamed to disk. A download that breaks off goes on where it stopped (Range); the file
- * counts only when size and SHA-256 are those promised. The hash runs along with the bytes, so nothing is read twice.
+ * One file by its signed URL, streamed to disk. A download that breaks off goes on where it stopped (Range), also over
+ * what an earlier one left at the path; the file counts only when size and SHA-256 are those promised. The hash runs
+ * along with the bytes.
  */
-import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
+import { createHash, type Hash } from "node:crypto";
+import { constants, open, rm, type FileHandle } from "node:fs/promises";
 import { request, type Dispatcher } from "undici";
 import type { Download } from "../../protocol";
 import { toApiError } from "./api-client";
@@ -14,6 +15,7 @@ import { TRANSFER, type Retrier } from "./retry";
 const MAX_MISMATCHES = 2;
 /** Silence on an open download for this long is a broken connection. */
 const STALLED_AFTER_MS = 60_000;
+const READ_BUFFER_BYTES = 1024 * 1024;
 
 export interface DownloadDeps {
   readonly baseUrl: string;
@@ -36,16 +38,18 @@ export async function downloadFile(
       return;
     } catch (error) {
       mismatches += 1;
+      if (error instanceof IntegrityError) await rm(path, { force: true });
       if (!(error instanceof IntegrityError) || mismatches >= MAX_MISMATCHES) throw error;
     }
   }
 }
 
 async function downloadOnce(source: Download, path: string, deps: DownloadDeps, signal: AbortSignal): Promise<void> {
-  const file = await open(path, "w");
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT);
   try {
-    let received = { bytes: 0, hash: createHash("sha256") };
+    let received = await readReceived(file, source.size);
     const attempt = async (): Promise<void> => {
+      if (received.bytes === source.size && received.bytes > 0) return;
       const body = await openBody(source, received.bytes, deps, signal);
       if (!body.isContinued && received.bytes > 0) {
         received = { bytes: 0, hash: createHash("sha256") };
@@ -64,6 +68,24 @@ async function downloadOnce(source: Download, path: string, deps: DownloadDeps, 
     if (sha256 !== source.sha256) throw new IntegrityError(`SHA-256 is ${sha256}, not ${source.sha256}`);
   } finally {
     await file.close();
+  }
+}
+
+interface Received {
+  bytes: number;
+  readonly hash: Hash;
+}
+
+/** What is in the file already; more than there should be is none of it. */
+async function readReceived(file: FileHandle, size: number): Promise<Received> {
+  const received = { bytes: 0, hash: createHash("sha256") };
+  if ((await file.stat()).size > size) await file.truncate(0);
+  const buffer = Buffer.alloc(READ_BUFFER_BYTES);
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, READ_BUFFER_BYTES, received.bytes);
+    if (bytesRead === 0) return received;
+    received.hash.update(buffer.subarray(0, bytesRead));
+    received.bytes += bytesRead;
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import type { CheckpointInput, Download, Lease } from "../../protocol";
 import { downloadFile, type DownloadDeps } from "./download";
+import type { InputCache } from "./input-cache";
 import type { TaskPaths } from "./paths";
 import { unpackArchive } from "./unpack-archive";
 
@@ -13,27 +14,35 @@ export interface LocalInputs {
   readonly resumeDir: string | null;
 }
 
+export interface InputDeps extends DownloadDeps {
+  readonly inputs: InputCache;
+}
+
 /** An input could not be had: the message names it, for people. */
 export class InputError extends Error {}
 
 export async function fetchInputs(
   lease: Lease,
   paths: TaskPaths,
-  deps: DownloadDeps,
+  deps: InputDeps,
   signal: AbortSignal,
 ): Promise<LocalInputs> {
   const { dataset, functions, base_checkpoint: base, resume } = lease.inputs;
   const fetch = async (what: string, source: Download, path: string): Promise<void> => {
     await mkdir(dirname(path), { recursive: true });
-    await named(what, downloadFile(source, path, deps, signal), signal);
+    await named(what, deps.inputs.fetch(source, path, deps, signal), signal);
   };
   const datasetPath = join(paths.inputs, `dataset${safeExtension(dataset.name)}`);
   await fetch("dataset", dataset, datasetPath);
   const functionPaths = new Map(functions.map(({ id }, index) => [id, join(paths.inputs, `function-${index}.py`)]));
   for (const source of functions) await fetch(`function ${source.id}`, source, functionPaths.get(source.id) ?? "");
   if (base) await fetchBase(base, paths, fetch, signal);
+  // A checkpoint to go on from is used once: it is not kept.
   for (const file of resume?.files ?? []) {
-    if (file.role === "resume") await fetch(`checkpoint file ${file.path}`, file, join(paths.resume, file.path));
+    if (file.role !== "resume") continue;
+    const path = join(paths.resume, file.path);
+    await mkdir(dirname(path), { recursive: true });
+    await named(`checkpoint file ${file.path}`, downloadFile(file, path, deps, signal), signal);
   }
   return {
     datasetPath,

@@ -63,6 +63,13 @@ function torchThreads(): number | null {
   return Number.isInteger(threads) && threads > 0 ? threads : null;
 }
 
+/** null leaves the bound to the disk's size. */
+function cacheBytes(): number | null {
+  const text = process.env["ANNEAL_CACHE_BYTES"] ?? "";
+  if (text !== "" && !/^\d{1,15}$/.test(text)) throw new Error(`ANNEAL_CACHE_BYTES ${text} is not a number of bytes`);
+  return text === "" ? null : Number(text);
+}
+
 function toOptions({ url, token, stateDir, name, once }: Arguments): AgentOptions {
   return {
     url,
@@ -78,6 +85,7 @@ function toOptions({ url, token, stateDir, name, once }: Arguments): AgentOption
     },
     env: process.env,
     torchThreads: torchThreads(),
+    cacheBytes: cacheBytes(),
     warmTrainer: process.env["ANNEAL_WARM_TRAINER"] !== "0",
     clock: systemClock,
     log: stderrLog(systemClock),

@@ -2,12 +2,14 @@
  * The agent's state directory:
  *   agent.lock                    pid and start time of the agent that uses it
  *   identity.json                 0600: nonce, agent id, token
+ *   cache/files/ cache/hub/       what is kept between tasks, see cache-space.ts
  *   tasks/<lease>/                everything of one lease, removed when it ends
  *     process.json                the trainer's process group, for leftovers.ts
  *     config.json inputs/ resume/ base/ output/ upload/ spool/ tmp/
  */
 import { realpath } from "node:fs/promises";
 import { join, relative, isAbsolute } from "node:path";
+import type { CachePaths } from "./cache-space";
 
 export interface TaskPaths {
   readonly root: string;
@@ -27,6 +29,7 @@ export interface StatePaths {
   readonly lock: string;
   readonly identity: string;
   readonly tasks: string;
+  readonly cache: CachePaths;
   task(leaseId: string): TaskPaths;
 }
 
@@ -37,6 +40,7 @@ export function statePaths(root: string): StatePaths {
     lock: join(root, "agent.lock"),
     identity: join(root, "identity.json"),
     tasks,
+    cache: { files: join(root, "cache/files"), hub: join(root, "cache/hub") },
     task: (leaseId) => {
       if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}$/.test(leaseId)) throw new Error(`lease id ${leaseId} is no file name`);
       const at = (name: string): string => join(tasks, leaseId, name);

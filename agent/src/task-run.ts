@@ -8,6 +8,7 @@ import type { Dispatcher } from "undici";
 import type { Lease, SlotInfo } from "../../protocol";
 import type { AgentApi } from "./api-client";
 import { ApiError, isLeaseGone } from "./api-error";
+import type { CacheSpace } from "./cache-space";
 import type { Clock } from "./clock";
 import {
   cancelledEnding,
@@ -18,6 +19,7 @@ import {
   type Ending,
 } from "./decide-ending";
 import { Heartbeat } from "./heartbeat";
+import type { InputCache } from "./input-cache";
 import { fetchInputs, InputError } from "./inputs";
 import { describeError, type Log } from "./log";
 import { LogQuota } from "./log-quota";
@@ -41,6 +43,9 @@ export interface TaskDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly paths: StatePaths;
+  readonly inputs: InputCache;
+  /** What the host keeps between tasks. */
+  readonly cache: CacheSpace;
   readonly startTrainer: (leaseId: string, slot: SlotInfo, paths: TaskPaths) => Promise<TrainerProcess>;
   readonly torchThreads: number | null;
   readonly renewToken: (token: string, expiresAtMs: number) => void;
@@ -74,6 +79,7 @@ export class TaskRun {
     const { log } = this.deps;
     log.info(`${this.lease.lease_id}: begins, attempt ${this.lease.attempt}`);
     this.heartbeat.start();
+    const release = this.deps.cache.holdModel(this.lease.base_model);
     try {
       const outcome = await this.runToEnd();
       log.info(`${this.lease.lease_id}: ends, ${outcome}`);
@@ -81,6 +87,7 @@ export class TaskRun {
     } finally {
       await this.heartbeat.stop();
       await rm(this.paths.root, { recursive: true, force: true });
+      await release();
     }
   }
 
@@ -103,7 +110,7 @@ export class TaskRun {
   private async work(lanes: Lanes): Promise<() => Ending> {
     const { lease, paths, control, deps } = this;
     const transfer = { baseUrl: deps.baseUrl, dispatcher: deps.transfers, retrier: deps.retrier };
-    const inputs = await fetchInputs(lease, paths, transfer, control.stopping);
+    const inputs = await fetchInputs(lease, paths, { ...transfer, inputs: deps.inputs }, control.stopping);
     const config = toTrainerConfig(lease, this.slot, inputs, paths, deps.torchThreads);
     await writeFile(paths.config, JSON.stringify(config));
     if (control.wish !== "continue") return () => this.stoppedEnding();

@@ -150,6 +150,7 @@ export function agentOptions({ api, dir, log }: Bench, script?: Operation[]): Ag
     env: { PATH: process.env["PATH"], HOME: dir },
     torchThreads: null,
     warmTrainer: false,
+    cacheBytes: null,
     clock: systemClock,
     log,
     random: () => 0,
