@@ -3,6 +3,7 @@ import { Agent as Transfers } from "undici";
 import type { SlotInfo } from "../../protocol";
 import { ApiClient } from "./api-client";
 import { CacheSpace, defaultCacheBytes } from "./cache-space";
+import type { CanaryOptions } from "./canary";
 import type { Clock } from "./clock";
 import { Connection } from "./connection";
 import { probeHost } from "./host-probe";
@@ -27,6 +28,8 @@ export interface AgentOptions {
   readonly version: string;
   readonly once: boolean;
   readonly command: TrainerCommand;
+  /** Finds how far this host confines user code. */
+  readonly canary: CanaryOptions["canary"];
   /** What the trainer's environment and the host's probe are taken from. */
   readonly env: NodeJS.ProcessEnv;
   readonly torchThreads: number | null;
@@ -99,9 +102,11 @@ async function runAgent(options: AgentOptions, trainers: Set<number>, draining: 
   };
   try {
     await clearLeftovers(paths, log);
-    const facts = await probeHost({ ...options, python: options.command.command });
+    const privatePaths = [paths.identity, paths.tasks];
+    const facts = await probeHost({ ...options, privatePaths, python: options.command.command });
     const { agent_id: id } = await identity.register(facts, draining);
     log.info(`registered as ${id} with ${facts.slots.map((slot) => slot.id).join(", ")}`);
+    log.info(`isolation of user code: level ${facts.isolation.level}, ${facts.isolation.detail}`);
     return await serve(options, facts.slots, identity, tasks, warm, draining);
   } catch (error) {
     if (error instanceof Aborted) return 0;

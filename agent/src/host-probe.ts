@@ -7,6 +7,7 @@ import { execFile } from "node:child_process";
 import { availableParallelism, totalmem } from "node:os";
 import { promisify } from "node:util";
 import { PROTOCOL_VERSION, type RegisterRequest, type SlotInfo } from "../../protocol";
+import { findIsolation, type CanaryOptions } from "./canary";
 import type { HostFacts } from "./identity";
 import { describeError } from "./log";
 import { trainerEnv } from "./trainer-env";
@@ -20,11 +21,10 @@ const CUDA_PROBE_TIMEOUT_MS = 180_000;
 const CUDA_PROBE =
   "import torch; x = torch.ones(64, 64, device='cuda'); print(torch.version.cuda, float((x @ x).sum()))";
 
-export interface ProbeOptions {
+export interface ProbeOptions extends CanaryOptions {
   readonly name: string;
   readonly version: string;
   readonly python: string;
-  readonly env: NodeJS.ProcessEnv;
 }
 
 interface GpuFacts {
@@ -33,7 +33,7 @@ interface GpuFacts {
 }
 
 export async function probeHost(options: ProbeOptions): Promise<HostFacts> {
-  const { gpus, driver } = await listGpus(options.env);
+  const [{ gpus, driver, cudaProbe }, isolation] = await Promise.all([probeGpus(options), findIsolation(options)]);
   return {
     protocol: PROTOCOL_VERSION,
     name: options.name,
@@ -42,10 +42,15 @@ export async function probeHost(options: ProbeOptions): Promise<HostFacts> {
     driver,
     cpu_count: availableParallelism(),
     memory_bytes: memoryBytes(),
-    cuda_probe: gpus.length > 0 ? await probeCuda(options.python, options.env) : null,
-    isolation: { level: 0, detail: "limits and a clean environment; no canary has shown more on this host" },
+    cuda_probe: cudaProbe,
+    isolation,
     slots: [slotOf(gpus.length)],
   };
+}
+
+async function probeGpus({ python, env }: ProbeOptions) {
+  const { gpus, driver } = await listGpus(env);
+  return { gpus, driver, cudaProbe: gpus.length > 0 ? await probeCuda(python, env) : null };
 }
 
 function slotOf(gpuCount: number): SlotInfo {

@@ -71,6 +71,8 @@ function cacheBytes(): number | null {
 }
 
 function toOptions({ url, token, stateDir, name, once }: Arguments): AgentOptions {
+  const command = process.env["ANNEAL_PYTHON"] ?? "python3";
+  const pythonPath = process.env["ANNEAL_TRAINER_DIR"] ?? join(repository, "agent/trainer");
   return {
     url,
     bootstrapToken: token,
@@ -78,11 +80,8 @@ function toOptions({ url, token, stateDir, name, once }: Arguments): AgentOption
     name,
     once,
     version: version(),
-    command: {
-      command: process.env["ANNEAL_PYTHON"] ?? "python3",
-      args: ["-m", "anneal_trainer"],
-      pythonPath: process.env["ANNEAL_TRAINER_DIR"] ?? join(repository, "agent/trainer"),
-    },
+    command: { command, args: ["-m", "anneal_trainer"], pythonPath },
+    canary: { command, args: ["-m", "anneal_trainer.canary"], pythonPath },
     env: process.env,
     torchThreads: torchThreads(),
     cacheBytes: cacheBytes(),

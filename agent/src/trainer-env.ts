@@ -5,6 +5,8 @@
 
 const PASSED = ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS"];
 const PASSED_PREFIXES = ["HF_", "CUDA_", "NVIDIA_"];
+/** The host's own access to the hub is not for the jobs that it runs. */
+const WITHHELD = ["HF_TOKEN", "HF_TOKEN_PATH"];
 
 /** How the trainer is run. Only the container's code chooses it. */
 export interface TrainerCommand {
@@ -19,6 +21,7 @@ export function trainerEnv(env: NodeJS.ProcessEnv, added: Record<string, string>
   const passed = Object.entries(env).filter(
     (entry): entry is [string, string] =>
       entry[1] !== undefined &&
+      !WITHHELD.includes(entry[0]) &&
       (PASSED.includes(entry[0]) || PASSED_PREFIXES.some((prefix) => entry[0].startsWith(prefix))),
   );
   return {

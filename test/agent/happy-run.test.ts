@@ -40,7 +40,11 @@ describe("a whole task", () => {
     const env = {
       PATH: process.env["PATH"],
       HOME: dir,
-      HF_TOKEN: "hub",
+      HF_HOME: "/hub",
+      HF_TOKEN: "secret",
+      HUGGING_FACE_HUB_TOKEN: "secret",
+      LAMBDA_API_KEY: "secret",
+      PRIME_API_KEY: "secret",
       CUDA_HOME: "/cuda",
       ANNEAL_BOOTSTRAP_TOKEN: "secret",
       RUNPOD_API_KEY: "secret",
@@ -59,7 +63,7 @@ describe("a whole task", () => {
     const given = JSON.parse(environment) as Record<string, string>;
     expect(environment).not.toMatch(/secret|bootstrap-token|agent-token/);
     expect(given).toMatchObject({
-      HF_TOKEN: "hub",
+      HF_HOME: "/hub",
       CUDA_HOME: "/cuda",
       PYTHONUNBUFFERED: "1",
       PYTHONPATH: "/nowhere",

@@ -14,6 +14,10 @@ import { AgentApiServer } from "../harness/agent-api-server";
 
 export const SCRIPTED_TRAINER = fileURLToPath(new URL("../harness/scripted-trainer.mjs", import.meta.url).href);
 
+/** It tells in its detail which private paths it was to try. */
+const SCRIPTED_CANARY =
+  'console.log(JSON.stringify({ level: 1, detail: "scripted: " + process.argv.slice(1).join(" ") }))';
+
 export type Operation = { op: string } & Record<string, unknown>;
 
 /** Time that passes only by being slept: every sleep is over at the next turn of the event loop. */
@@ -147,6 +151,7 @@ export function agentOptions({ api, dir, log }: Bench, script?: Operation[]): Ag
       args: script ? [SCRIPTED_TRAINER, JSON.stringify(script)] : [SCRIPTED_TRAINER],
       pythonPath: "/nowhere",
     },
+    canary: { command: process.execPath, args: ["-e", SCRIPTED_CANARY], pythonPath: "/nowhere" },
     env: { PATH: process.env["PATH"], HOME: dir },
     torchThreads: null,
     warmTrainer: false,
