@@ -40,7 +40,8 @@ const config = z.object({
     .string()
     .regex(/^[\w-]+:[1-9]\d?$/, "must look like L4-24GB:1")
     .default("L4-24GB:1"),
-  ANNEAL_MIN_ISOLATION: z.coerce.number().int().min(0).max(3).default(0),
+  /** By default 1, and 0 in dev. */
+  ANNEAL_MIN_ISOLATION: z.coerce.number().int().min(0).max(3).optional(),
 });
 
 export interface Config {
@@ -65,6 +66,7 @@ export function configOf(env: Env): Config {
   }
   const c = result.data;
   const [gpuType = "", gpuCount = ""] = c.ANNEAL_DEFAULT_GPU.split(":");
+  const dev = c.ANNEAL_DEPLOYMENT === "dev";
   const made: Config = {
     deployment: c.ANNEAL_DEPLOYMENT,
     publicUrl: c.ANNEAL_PUBLIC_URL,
@@ -76,8 +78,8 @@ export function configOf(env: Env): Config {
       resumeIntervalMs: c.ANNEAL_RESUME_INTERVAL_MS,
       substituteGpus: c.ANNEAL_SUBSTITUTE_GPUS,
       defaultGpu: { type: gpuType, count: Number(gpuCount) },
-      dev: c.ANNEAL_DEPLOYMENT === "dev",
-      minIsolation: c.ANNEAL_MIN_ISOLATION,
+      dev,
+      minIsolation: c.ANNEAL_MIN_ISOLATION ?? (dev ? 0 : 1),
     },
   };
   parsed.set(env, made);

@@ -16,10 +16,10 @@ import type { Services } from "../../worker/services/services";
 
 export const ORIGIN = "http://anneal.test";
 
-/** Runs with the services and waits for what goes on after the answer. */
-export async function using<T>(work: (s: Services) => Promise<T>): Promise<T> {
+/** Runs with the services, of a deployment with other settings if so told, and waits for what goes on after the answer. */
+export async function using<T>(work: (s: Services) => Promise<T>, settings?: Partial<typeof env>): Promise<T> {
   const ctx = createExecutionContext();
-  const result = await work(services(env, (later) => ctx.waitUntil(later)));
+  const result = await work(services(settings ? { ...env, ...settings } : env, (later) => ctx.waitUntil(later)));
   await waitOnExecutionContext(ctx);
   return result;
 }

@@ -290,6 +290,41 @@ describe("an agent's tokens", () => {
     expect(lease.job_id).toBe(job.id);
   });
 
+  it("say at every registration what the host is like", async () => {
+    const principal = await newAccount();
+    const { bootstrap, token, request } = await registeredAgent(principal);
+    const host = async () => (await using((s) => s.listAgents(principal, { limit: 1 }))).items[0]?.info;
+    const better = { ...request, isolation: { level: 2, detail: "nothing got through" }, driver: "580" };
+    await using((s) => s.registerAgent(bootstrap, better));
+    expect(await host()).toMatchObject({ isolation: better.isolation, driver: "580" });
+    await using((s) => s.registerAgent(token, { ...request, isolation: { level: 1, detail: "Landlock is gone" } }));
+    expect(await host()).toMatchObject({ isolation: { level: 1, detail: "Landlock is gone" }, driver: null });
+  });
+
+  it("of the platform's hosts are for those that confine user code well enough", async () => {
+    const principal = await newAccount();
+    const { request } = await registeredAgent(principal);
+    const register = (settings: Partial<typeof env>, accountId: string | null, level: number) =>
+      using(async (s) => {
+        const { token } = await s.createBootstrapToken(accountId, { ttlSeconds: 60, reusable: false });
+        const host = { ...request, nonce: crypto.randomUUID(), isolation: { level, detail: "run it as root" } };
+        return { again: { token, host }, answer: await s.registerAgent(token, host) };
+      }, settings);
+    const production = { ANNEAL_DEPLOYMENT: "production" };
+    await expect(register(production, null, 0)).rejects.toThrow(
+      "must confine user code at isolation level 1 (ANNEAL_MIN_ISOLATION); this one has level 0: run it as root",
+    );
+    await expect(register({ ANNEAL_MIN_ISOLATION: "2" }, null, 1)).rejects.toThrow("isolation level 2");
+    await register(production, principal.accountId, 0);
+    await register({ ...production, ANNEAL_MIN_ISOLATION: "0" }, null, 0);
+    await register({ ANNEAL_DEPLOYMENT: "dev" }, null, 0);
+    const { answer, again } = await register(production, null, 1);
+    const worse = { ...again.host, isolation: { level: 0, detail: "run it as root" } };
+    for (const token of [again.token, answer.agent_token]) {
+      expect(await code(using((s) => s.registerAgent(token, worse), production))).toBe("forbidden");
+    }
+  });
+
   it("a bootstrap token is good for one nonce", async () => {
     const principal = await newAccount();
     const { bootstrap, agent, request } = await registeredAgent(principal);

@@ -147,6 +147,8 @@ export interface AgentStore {
   register(token: BootstrapTokenRecord, nonce: string, agent: AgentRecord): Promise<void>;
   findByNonce(tokenId: string, nonce: string): Promise<AgentRecord | null>;
   get(id: string): Promise<AgentRecord | null>;
+  /** Replaces what is known of the agent's host. */
+  describe(id: string, info: AgentRecord["info"]): Promise<void>;
   list(accountId: string, page: PageRequest): Promise<Page<AgentRecord>>;
   revoke(accountId: string, id: string, nowMs: number): Promise<boolean>;
   /** The small table of idle agents, written only on change. */
@@ -257,7 +259,7 @@ export interface Settings {
   defaultGpu: { type: string; count: number };
   /** A deployment for development: base models may be paths on the agent's host, bootstrap tokens may be reused. */
   dev: boolean;
-  /** The lowest isolation of user code that this deployment accepts. */
+  /** The lowest isolation of user code on a host of the platform's; an account's own hosts are its own affair. */
   minIsolation: number;
 }
 

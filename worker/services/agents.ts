@@ -71,15 +71,9 @@ export async function registerAgent(
   token: string,
   request: RegisterRequest,
 ): Promise<RegisterResponse> {
-  if (request.isolation.level < ports.settings.minIsolation) {
-    throw new DomainError(
-      "forbidden",
-      `this deployment needs isolation ${String(ports.settings.minIsolation)} for user code; this host offers ${String(request.isolation.level)}`,
-    );
-  }
   const agent = token.startsWith(BOOTSTRAP_PREFIX)
     ? await bootstrapped(ports, token, request)
-    : await renewed(ports, token);
+    : await renewed(ports, token, request);
   const { token: agentToken, expiresAtMs } = await ports.tokens.sign({
     agentId: agent.id,
     accountId: agent.accountId,
@@ -93,11 +87,29 @@ export async function registerAgent(
   };
 }
 
-async function renewed(ports: AgentPorts, agentToken: string): Promise<AgentRecord> {
+async function renewed(ports: AgentPorts, agentToken: string, request: RegisterRequest): Promise<AgentRecord> {
   const { agentId } = await ports.tokens.verify(agentToken);
   const agent = await ports.agents.get(agentId);
-  if (!agent || agent.revokedAtMs !== null) throw new DomainError("unauthenticated", "this agent was revoked");
+  if (!agent) throw new DomainError("unauthenticated", "this agent was revoked");
+  return again(ports, agent, request);
+}
+
+/** A known agent; what it says of its host now replaces what it said before. */
+async function again(ports: AgentPorts, agent: AgentRecord, request: RegisterRequest): Promise<AgentRecord> {
+  if (agent.revokedAtMs !== null) throw new DomainError("unauthenticated", "this agent was revoked");
+  requireIsolation(ports.settings, agent.accountId, request);
+  await ports.agents.describe(agent.id, request);
   return agent;
+}
+
+/** The platform's hosts run the code of many accounts; an account's own hosts run only its own. */
+function requireIsolation({ minIsolation }: Settings, accountId: string | null, { isolation }: RegisterRequest): void {
+  if (accountId !== null || isolation.level >= minIsolation) return;
+  throw new DomainError(
+    "forbidden",
+    `hosts of this deployment must confine user code at isolation level ${String(minIsolation)} (ANNEAL_MIN_ISOLATION); ` +
+      `this one has level ${String(isolation.level)}: ${isolation.detail}`,
+  );
 }
 
 async function bootstrapped(ports: AgentPorts, text: string, request: RegisterRequest): Promise<AgentRecord> {
@@ -106,10 +118,8 @@ async function bootstrapped(ports: AgentPorts, text: string, request: RegisterRe
     throw new DomainError("unauthenticated", "the bootstrap token is not valid or has expired");
   }
   const known = await ports.agents.findByNonce(token.id, request.nonce);
-  if (known) {
-    if (known.revokedAtMs !== null) throw new DomainError("unauthenticated", "this agent was revoked");
-    return known;
-  }
+  if (known) return again(ports, known, request);
+  requireIsolation(ports.settings, token.accountId, request);
   const agent: AgentRecord = {
     id: ports.ids.next(),
     accountId: token.accountId,

@@ -62,6 +62,10 @@ export class D1AgentStore implements AgentStore {
     return row ? toAgent(row) : null;
   }
 
+  async describe(id: string, info: AgentRecord["info"]): Promise<void> {
+    await this.#db.update(agents).set({ name: info.name, info }).where(eq(agents.id, id));
+  }
+
   async list(accountId: string, page: PageRequest): Promise<Page<AgentRecord>> {
     const rows = await this.#db
       .select()
