@@ -13,6 +13,7 @@ import * as agents from "./services/agents";
 import { authenticate } from "./services/authenticate";
 import { claimTask } from "./services/claim-task";
 import { TaskCheckpoints } from "./services/commit-checkpoint";
+import * as control from "./services/control-job";
 import * as functions from "./services/create-function";
 import { datasetFromUpload } from "./services/dataset-from-upload";
 import { downloadBlob } from "./services/download-blob";
@@ -23,6 +24,7 @@ import { leaseTask } from "./services/lease-task";
 import { getCheckpoint, modelArchive, modelDownload } from "./services/model-download";
 import { offerJob } from "./services/offer-job";
 import { renewedToken, TaskReports } from "./services/report-task";
+import { retryJob } from "./services/retry-job";
 import type { Services } from "./services/services";
 import { submitJob } from "./services/submit-job";
 import { sweep, tickJob } from "./services/sweep";
@@ -146,7 +148,10 @@ function jobServices(p: Ports) {
     submitJob: (principal, request, idempotency) => submitJob(p, principal, request, idempotency),
     getJob: (principal, id) => queries.getJob(p, principal, id),
     listJobs: (principal, filter, page) => queries.listJobs(p, principal, filter, page),
-    cancelJob: (job) => queries.cancelJob(p, job),
+    cancelJob: (job) => control.cancelJob(p, job),
+    pauseJob: (job) => control.pauseJob(p, job),
+    resumeJob: (job) => control.resumeJob(p, job),
+    retryJob: (job, request, idempotency) => retryJob(p, job, request, idempotency),
     jobEvents: (job, page) => queries.jobEvents(p, job, page),
     jobMetrics: (job, query) => queries.jobMetrics(p, job, query),
     jobStream: (job, request) => queries.jobStream(p, job, request),

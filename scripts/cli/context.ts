@@ -11,6 +11,8 @@ export interface Context {
 }
 
 export const NATIVE = "/anneal/v1";
+/** Below one job of the native dialect. */
+export const jobPath = (id: string, rest = ""): string => `${NATIVE}/jobs/${encodeURIComponent(id)}${rest}`;
 export const ADMIN = "/admin/v1";
 
 export function contextOf(command: Command): Context {

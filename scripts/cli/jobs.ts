@@ -2,15 +2,14 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
-import { contextOf, NATIVE, query, withPaging } from "./context";
+import { contextOf, jobPath as pathOf, NATIVE, query, withPaging } from "./context";
 import { saveDownload } from "./download";
 import { CliFailure, EXIT } from "./failure";
 import { followJob, waitForJob } from "./follow";
-import { anyList, anything, created, job } from "./shapes";
+import { anyList, anything, job } from "./shapes";
 import { printLine } from "./output";
-import { request } from "./request";
-
-const pathOf = (id: string, rest = ""): string => `${NATIVE}/jobs/${encodeURIComponent(id)}${rest}`;
+import { addControl } from "./job-control";
+import { postOnce } from "./request";
 
 interface CreateOptions {
   spec?: string;
@@ -29,13 +28,7 @@ export function addJobs(program: Command): void {
   addCreate(jobs);
   addReading(jobs);
   addWatching(jobs);
-  jobs
-    .command("cancel")
-    .argument("<id>", "job_…")
-    .action(async (id: string, _options: object, command: Command) => {
-      const { api, out } = contextOf(command);
-      out.show(await api.post(pathOf(id, "/cancel"), {}, anything));
-    });
+  addControl(jobs);
   jobs
     .command("download")
     .description("fetch model.tar.gz; checks its SHA-256 and goes on where it was broken off")
@@ -63,12 +56,8 @@ function addCreate(jobs: Command): void {
     .option("--idempotency-key <key>", "the same key and body make one job")
     .action(async (options: CreateOptions & { idempotencyKey?: string }, command: Command) => {
       const { api, out } = contextOf(command);
-      const headers = {
-        "content-type": "application/json",
-        ...(options.idempotencyKey === undefined ? {} : { "idempotency-key": options.idempotencyKey }),
-      };
       const body = JSON.stringify(await requestOf(options));
-      const made = await request(api, "POST", `${NATIVE}/jobs`, created, { body, headers });
+      const made = await postOnce(api, `${NATIVE}/jobs`, body, options.idempotencyKey);
       if (out.json) printLine(made);
       else console.log(made.id);
     });

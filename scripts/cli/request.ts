@@ -1,6 +1,7 @@
 /** Requests beyond plain GET and POST. */
 import type { z } from "zod";
 import { ApiError, type ApiClient } from "../api";
+import { created } from "./shapes";
 
 export async function request<T>(
   api: ApiClient,
@@ -15,4 +16,11 @@ export async function request<T>(
   const text = await response.text();
   if (!response.ok) throw new ApiError(method, path, response.status, text);
   return shape.parse(JSON.parse(text));
+}
+
+/** POST of a JSON text that makes something; the same `key` and body make it once. */
+export function postOnce(api: ApiClient, path: string, body: string, key: string | undefined): Promise<{ id: string }> {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (key !== undefined) headers["idempotency-key"] = key;
+  return request(api, "POST", path, created, { body, headers });
 }

@@ -316,6 +316,23 @@ describe("jobs", () => {
     expect(await refused(send("GET", `${V1}/jobs/${job}/model`, key))).toMatchObject({ status: 400 });
   });
 
+  it("are paused and resumed, and an ended one is tried again as a new job", async () => {
+    const { api_key: key } = await newAccount();
+    const id = await newJob(key);
+    const post = (verb: string, body?: object) => send("POST", `${V1}/jobs/${id}/${verb}`, key, body ? { body } : {});
+    expect(await answered(post("pause"), 200, schema.job)).toMatchObject({ status: "paused", retry_of: null });
+    expect(await refused(post("retry", {}))).toMatchObject({ status: 409, code: "illegal_transition" });
+    expect(await answered(post("resume"), 200, schema.job)).toMatchObject({ status: "queued" });
+    expect(await refused(post("resume"))).toMatchObject({ status: 409, code: "illegal_transition" });
+    await answered(post("cancel"), 200, schema.job);
+    expect(await refused(post("pause"))).toMatchObject({ status: 409, code: "illegal_transition" });
+    const again = await answered(post("retry", { from: "start", max_duration_seconds: 5 }), 201, schema.job);
+    expect(again).toMatchObject({ status: "queued", retry_of: id, spec: { max_duration_seconds: 5 } });
+    expect(await refused(post("retry", { from: "middle" }))).toMatchObject({ status: 400, field: "from" });
+    const theirs = await newAccount();
+    expect(await refused(send("POST", `${V1}/jobs/${id}/pause`, theirs.api_key))).toMatchObject({ status: 404 });
+  });
+
   it("have no metrics before the first step", async () => {
     const { api_key: key } = await newAccount();
     const job = await newJob(key);

@@ -56,6 +56,9 @@ function job(status: JobStatus, changes: Partial<JobRecord> = {}): JobRecord {
     lastTid: null,
     lostInARow: 0,
     finalCheckpointId: null,
+    pauseRequestedAtMs: null,
+    retryOf: null,
+    startJobId: null,
     createdAtMs: 0,
     updatedAtMs: 0,
     startedAtMs: null,
@@ -80,6 +83,8 @@ const COMMANDS: Record<string, JobCommand> = {
   lose: { type: "lose", epoch: EPOCH, reason: "agent_lost", message: "m", logTail: [] },
   revive: { type: "revive", epoch: EPOCH, agentId: AGENT, wasRunning: false },
   cancel: { type: "cancel" },
+  pause: { type: "pause" },
+  resume: { type: "resume" },
 };
 
 /** What each command does in each status: the status that follows, or the refusal. */
@@ -94,6 +99,8 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     lose: "!illegal",
     revive: "provisioning",
     cancel: "cancelled",
+    pause: "paused",
+    resume: "!illegal",
   },
   provisioning: {
     submit: "!illegal",
@@ -105,6 +112,8 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     lose: "queued",
     revive: "!illegal",
     cancel: "cancelled",
+    pause: "provisioning",
+    resume: "!illegal",
   },
   running: {
     submit: "!illegal",
@@ -116,6 +125,8 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     lose: "queued",
     revive: "!illegal",
     cancel: "cancelled",
+    pause: "running",
+    resume: "!illegal",
   },
   testing: {
     submit: "!illegal",
@@ -127,6 +138,8 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     lose: "queued",
     revive: "!illegal",
     cancel: "cancelled",
+    pause: "testing",
+    resume: "!illegal",
   },
   paused: {
     submit: "!illegal",
@@ -138,6 +151,8 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     lose: "!illegal",
     revive: "!illegal",
     cancel: "cancelled",
+    pause: "paused",
+    resume: "queued",
   },
   completed: allRefused(),
   failed: allRefused(),
@@ -164,6 +179,7 @@ describe("the state table", () => {
       status: fc.constantFrom(...JOB_STATUSES),
       lostInARow: fc.integer({ min: 0, max: 4 }),
       finalCheckpointId: fc.option(fc.constant("c")),
+      pauseRequestedAtMs: fc.option(fc.constant(1)),
       startedAtMs: fc.option(fc.constant(1)),
     });
     fc.assert(
@@ -173,7 +189,9 @@ describe("the state table", () => {
         if (!verdict.ok) return;
         const { status, events } = verdict.decision;
         if (status !== before.status) expect(MOVES[before.status]).toContain(status);
-        expect(events.length).toBeGreaterThan(0);
+        // A wish changes no status and says nothing; what changes a status says so.
+        const isWish = ["pause", "resume"].includes(command.type) && status === before.status;
+        expect(events.length > 0).toBe(!isWish);
       }),
     );
   });
@@ -227,6 +245,41 @@ describe("lost attempts", () => {
   it("complete the job when its final checkpoint is already committed", () => {
     const verdict = decide(job("running", { finalCheckpointId: "c" }), COMMANDS["lose"] as JobCommand);
     expect(verdict.ok && verdict.decision.status).toBe("completed");
+  });
+});
+
+describe("a wish to pause", () => {
+  const wished = { pauseRequestedAtMs: 1 };
+  const after = (command: JobCommand, changes: Partial<JobRecord> = wished) => {
+    const verdict = decide(job("running", changes), command);
+    return verdict.ok ? verdict.decision : verdict.refusal;
+  };
+  const lose = (reason: "preempted" | "agent_lost"): JobCommand => {
+    return { type: "lose", epoch: EPOCH, reason, message: "m", logTail: [] };
+  };
+
+  it("is made and withdrawn without a change of status", () => {
+    expect(after({ type: "pause" }, {})).toMatchObject({ status: "running", pauseRequested: true, events: [] });
+    expect(after({ type: "resume" })).toMatchObject({ status: "running", pauseRequested: false, events: [] });
+  });
+
+  it("takes effect when the task is given back, and then no attempt was lost", () => {
+    const decision = after(lose("preempted"), { ...wished, lostInARow: 2 });
+    expect(decision).toMatchObject({ status: "paused", lostInARow: 2, events: [{ type: "paused" }] });
+  });
+
+  it("takes effect when the agent is lost, and counts it", () => {
+    const decision = after(lose("agent_lost"));
+    expect(decision).toMatchObject({ status: "paused", lostInARow: 1 });
+    expect(typeof decision !== "string" && decision.events.map((event) => event.type)).toEqual([
+      "attempt_lost",
+      "paused",
+    ]);
+    expect(after(lose("agent_lost"), { ...wished, lostInARow: 2 })).toMatchObject({ status: "failed" });
+  });
+
+  it("comes too late for a job that has its model", () => {
+    expect(after(lose("preempted"), { ...wished, finalCheckpointId: "c" })).toMatchObject({ status: "completed" });
   });
 });
 

@@ -39,6 +39,9 @@ export interface JobLocal {
   version(): number;
   lease(): LocalLease | null;
   saveLease(lease: LocalLease): void;
+  /** The job's wish to be paused, as D1 last had it: what heartbeats answer by. */
+  pauseRequested(): boolean;
+  savePauseRequested(requested: boolean): void;
   intent(): { tid: string; atMs: number } | null;
   saveIntent(tid: string, command: JobCommand, atMs: number): void;
   dropIntent(): void;

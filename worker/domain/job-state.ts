@@ -47,7 +47,10 @@ export type JobCommand =
   | { type: "lose"; epoch: number; reason: FailureReason; message: string; logTail: string[] }
   /** A late heartbeat of an expired lease that nobody has claimed since. */
   | { type: "revive"; epoch: number; agentId: string; wasRunning: boolean }
-  | { type: "cancel" };
+  | { type: "cancel" }
+  /** Of a job that an agent holds it is a wish, which takes effect when that agent is gone. */
+  | { type: "pause" }
+  | { type: "resume" };
 
 export interface Decision {
   status: JobStatus;
@@ -59,8 +62,11 @@ export interface Decision {
   lostInARow?: number;
   finalCheckpointId?: string;
   started?: true;
+  /** A wish, or its withdrawal; absent: as it was, until no agent holds the job. */
+  pauseRequested?: boolean;
   /** Set when the lease changes hands. */
   task?: { epoch: number; attempt: number; agentId: string | null };
+  /** What D1 and the stream remember of it; a wish, which changes no status, leaves none and makes no version. */
   events: { type: EventType; metadata: Record<string, unknown> }[];
 }
 
@@ -98,6 +104,10 @@ export function decide(job: JobRecord, command: JobCommand): Verdict {
         : refuse("illegal");
     case "cancel":
       return allow(ended("cancelled", "the job was cancelled", []));
+    case "pause":
+      return allow(paused(job));
+    case "resume":
+      return resumed(job);
   }
 }
 
@@ -160,6 +170,22 @@ function completed(job: JobRecord, step: number): Verdict {
   return allow({ status: "completed", events: [{ type: "completed", metadata: { step } }] });
 }
 
+function paused(job: JobRecord): Decision {
+  if (isLive(job.status)) return { status: job.status, pauseRequested: true, events: [] };
+  return { status: "paused", events: job.status === "paused" ? [] : [pausedEvent(job)] };
+}
+
+function pausedEvent(job: JobRecord): Decision["events"][number] {
+  return { type: "paused", metadata: { attempt: job.task.attempt } };
+}
+
+/** A paused job is queued again; a wish that has not taken effect is withdrawn. */
+function resumed(job: JobRecord): Verdict {
+  if (job.status === "paused") return allow({ status: "queued", events: [{ type: "resumed", metadata: {} }] });
+  if (job.pauseRequestedAtMs === null) return refuse("illegal");
+  return allow({ status: job.status, pauseRequested: false, events: [] });
+}
+
 function ended(reason: FailureReason, message: string, logTail: string[]): Decision {
   const status = statusOfReason(reason);
   const metadata = reason === "cancelled" ? {} : { code: reason, message };
@@ -180,6 +206,11 @@ function lost(job: JobRecord, command: Extract<JobCommand, { type: "lose" }>): D
     const message = `${String(lostInARow)} attempts in a row were lost without a new checkpoint; the last: ${command.message}`;
     const decision = ended(command.reason, message, command.logTail);
     return { ...decision, lostInARow, events: [lostEvent, ...decision.events] };
+  }
+  if (job.pauseRequestedAtMs !== null) {
+    // Given back as asked, no attempt was lost.
+    const isOrderly = command.reason === "preempted";
+    return { status: "paused", lostInARow, events: [...(isOrderly ? [] : [lostEvent]), pausedEvent(job)] };
   }
   return { status: "queued", lostInARow, events: [lostEvent, { type: "requeued", metadata: {} }] };
 }

@@ -27,6 +27,12 @@ export interface JobRecord {
   /** Attempts lost in a row without a newly committed checkpoint. */
   lostInARow: number;
   finalCheckpointId: string | null;
+  /** Somebody wants the job paused; it is so once its agent has saved its work and given it back, or is lost. */
+  pauseRequestedAtMs: number | null;
+  /** The job that this one tries again. */
+  retryOf: string | null;
+  /** The ended job whose last resume checkpoint this one goes on from, until it has one of its own. */
+  startJobId: string | null;
   createdAtMs: number;
   updatedAtMs: number;
   /** When the first attempt began to train. */

@@ -237,7 +237,8 @@ export type Later = (work: Promise<unknown>) => void;
 export interface AgentDirectory {
   /** Tells an agent that there is work; false when it has no open socket and no open poll. */
   wake(agentId: string, taskId: string): Promise<boolean>;
-  cancel(agentId: string, leaseId: string): Promise<void>;
+  /** Asks for a heartbeat now: its answer says that the lease is to end. */
+  hurry(agentId: string, leaseId: string): Promise<void>;
   /** Waits until the agent is woken, at most `waitMs`; the task it was woken for, if any. */
   awaitWake(agentId: string, waitMs: number): Promise<string | null>;
   /** Makes every token of the agent worthless. */

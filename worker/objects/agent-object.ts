@@ -47,7 +47,7 @@ export class AgentObject extends DurableObject<Env> implements AgentObjectRpc {
     return false;
   }
 
-  cancel(leaseId: string): void {
+  hurry(leaseId: string): void {
     this.#push({ type: "cancel", lease_id: leaseId });
   }
 

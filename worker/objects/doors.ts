@@ -44,8 +44,8 @@ export class ObjectAgentDirectory implements AgentDirectory {
     return this.#namespace.getByName(agentId).wake(agentId, taskId);
   }
 
-  async cancel(agentId: string, leaseId: string): Promise<void> {
-    await this.#namespace.getByName(agentId).cancel(leaseId);
+  async hurry(agentId: string, leaseId: string): Promise<void> {
+    await this.#namespace.getByName(agentId).hurry(leaseId);
   }
 
   async awaitWake(agentId: string, waitMs: number): Promise<string | null> {

@@ -23,7 +23,8 @@ export interface AgentObjectRpc extends Rpc.DurableObjectBranded {
   fetch(request: Request): Promise<Response>;
   /** False when nobody listens, neither a poll nor a socket; then D1 lists the agent as idle no more. */
   wake(agentId: string, taskId: string): Promise<boolean>;
-  cancel(leaseId: string): void;
+  /** Its next heartbeat is due now. */
+  hurry(leaseId: string): void;
   /** The task that the agent was woken for, or null after `waitMs`. */
   awaitWake(waitMs: number): Promise<string | null>;
   revoke(): Promise<void>;

@@ -171,7 +171,8 @@ export class JobDoor {
     const job = await jobs.load(jobId);
     if (!job) throw new DomainError("not_found", "job not found");
     const known = local.version();
-    if (job.version > known || local.intent()) {
+    const wishChanged = local.pauseRequested() !== (job.pauseRequestedAtMs !== null);
+    if (job.version > known || wishChanged || local.intent()) {
       this.#settle(job, job.version > known ? await jobs.eventsSince(jobId, known) : []);
     }
     return job;
@@ -182,6 +183,7 @@ export class JobDoor {
     const { local } = this.#ports;
     local.transaction(() => {
       local.appendEvents(job.version, job.task.attempt, events);
+      local.savePauseRequested(job.pauseRequestedAtMs !== null);
       this.#settleLease(job);
       local.dropIntent();
       local.clearTimer("intent");
@@ -217,8 +219,10 @@ export class JobDoor {
       later(offer(after));
       later(queue.send({ type: "tick", jobId: after.id }, DISPATCH_DELAY_SECONDS));
     }
-    if (isTerminal(after.status) && isLive(before.status) && before.task.agentId !== null) {
-      later(agents.cancel(before.task.agentId, leaseId(before.task.id, before.task.epoch)));
+    const { agentId } = before.task;
+    const agentMustStop = isTerminal(after.status) || after.pauseRequestedAtMs !== null;
+    if (agentMustStop && isLive(before.status) && agentId !== null) {
+      later(agents.hurry(agentId, leaseId(before.task.id, before.task.epoch)));
     }
   }
 
@@ -271,11 +275,16 @@ function leaseStateAfter(job: JobRecord): "expired" | "draining" | "ended" {
   return job.status === "cancelled" || job.status === "timed_out" ? "draining" : "ended";
 }
 
+function endedMessage(job: JobRecord): string {
+  return `the job has already ended: ${job.status}`;
+}
+
 function refused(refusal: Refusal, command: JobCommand, job: JobRecord): DomainError {
   switch (refusal) {
     case "terminal":
-      if (command.type !== "cancel") return new DomainError("stale_lease", `the job has ended: ${job.status}`);
-      return new DomainError("not_cancellable", `the job has already ended: ${job.status}`);
+      if (command.type === "cancel") return new DomainError("not_cancellable", endedMessage(job));
+      if ("epoch" in command) return new DomainError("stale_lease", `the job has ended: ${job.status}`);
+      return new DomainError("illegal_transition", endedMessage(job));
     case "stale_lease":
       return new DomainError("stale_lease", "the task is leased to another attempt");
     case "no_final_checkpoint":

@@ -1,9 +1,8 @@
-/** Reading and cancelling jobs. History, metrics and the stream are the object's. */
+/** Reading jobs. History, metrics and the stream are the object's. */
 import type { Principal } from "../domain/accounts";
 import type { CheckpointRecord } from "../domain/artifacts";
 import { notFound } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
-import { isTerminal } from "../domain/job-state";
 import type {
   CheckpointStore,
   EventsPage,
@@ -17,7 +16,6 @@ import type {
   StreamEventPage,
   StreamRequest,
 } from "../domain/ports";
-import { DomainError } from "../domain/errors";
 
 export interface QueryPorts {
   jobs: JobStore;
@@ -38,14 +36,6 @@ export async function listJobs(
   page: PageRequest,
 ): Promise<Page<JobRecord>> {
   return ports.jobs.list(principal.accountId, filter, page);
-}
-
-export async function cancelJob(ports: QueryPorts, job: JobRecord): Promise<JobRecord> {
-  if (isTerminal(job.status)) {
-    throw new DomainError("not_cancellable", `the job has already ended: ${job.status}`);
-  }
-  // The version makes a second cancel of an ended job a refusal and a retry of this one a repeat.
-  return ports.doors.of(job.id).command({ type: "cancel" }, `cancel ${String(job.version)}`);
 }
 
 export async function jobEvents(ports: QueryPorts, job: JobRecord, page: EventsPage): Promise<StreamEventPage> {

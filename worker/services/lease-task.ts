@@ -186,7 +186,7 @@ async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer
     datasetInput(ports, job, origin),
     functionInputs(ports, job, origin),
     baseCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
-    ports.checkpoints.newestResume(job.id).then((found) => checkpointInput(ports, found, origin)),
+    resumeCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
   ]);
   return {
     lease_id: leaseId(job.task.id, job.task.epoch),
@@ -241,6 +241,14 @@ async function baseCheckpointOf(ports: LeasePorts, job: JobRecord): Promise<Chec
   if (base.ordinal !== undefined) return ports.checkpoints.byOrdinal(base.job_id, base.ordinal);
   const baseJob = await ports.jobs.get(job.accountId, base.job_id);
   return baseJob?.finalCheckpointId ? ports.checkpoints.get(baseJob.id, baseJob.finalCheckpointId) : null;
+}
+
+/** Where the attempt goes on: the job's own last resume checkpoint, or that of the job which it tries again. */
+async function resumeCheckpointOf(
+  { checkpoints }: LeasePorts,
+  { id, startJobId }: JobRecord,
+): Promise<CheckpointRecord | null> {
+  return (await checkpoints.newestResume(id)) ?? (startJobId === null ? null : checkpoints.newestResume(startJobId));
 }
 
 async function checkpointInput(

@@ -70,7 +70,10 @@ export class TaskReports {
     const job = await door.settled();
     const present = this.fence(lease.agentId, lease.epoch);
     if (present.state !== "expired" || isTerminal(job.status)) return present;
-    if (job.lastTid !== (await transitionId(job.id, "lose", expiryKey(lease.epoch, job.version - 1)))) {
+    if (
+      job.status === "paused" ||
+      job.lastTid !== (await transitionId(job.id, "lose", expiryKey(lease.epoch, job.version - 1)))
+    ) {
       throw new DomainError("stale_lease", "this lease was given back or taken away");
     }
     await door.transition(
@@ -108,10 +111,14 @@ export class TaskReports {
     await this.#ports.door.transition(command, startKey(lease.epoch));
   }
 
+  #directive(lease: LocalLease): Directive {
+    if (lease.state !== "live") return "cancel";
+    return this.#ports.local.pauseRequested() ? "pause" : "continue";
+  }
+
   #answer(lease: LocalLease): ReportResponse {
-    const directive: Directive = lease.state === "live" ? "continue" : "cancel";
     return {
-      directive,
+      directive: this.#directive(lease),
       expires_at_ms: lease.expiresAtMs,
       flush_ms: this.#ports.local.hasListeners() ? FLUSH_MS_LISTENED : FLUSH_MS_ALONE,
     };

@@ -53,6 +53,13 @@ export interface JobRequest {
   maxDurationSeconds?: number;
 }
 
+export interface RetryRequest {
+  /** `checkpoint`: go on from the old job's last committed resume checkpoint, where it has one. */
+  from: "checkpoint" | "start";
+  /** In place of the old job's. */
+  maxDurationSeconds?: number;
+}
+
 export interface Idempotency {
   key: string;
   /** SHA-256 of the request's body: the same key with another body is refused. */
@@ -136,6 +143,12 @@ export interface Services {
   listJobs(principal: Principal, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;
   /** Throws `not_cancellable` for a job that has ended. */
   cancelJob(job: JobRecord): Promise<JobRecord>;
+  /** Throws `illegal_transition` for a job that has ended. */
+  pauseJob(job: JobRecord): Promise<JobRecord>;
+  /** Throws `illegal_transition` for a job that is neither paused nor about to be. */
+  resumeJob(job: JobRecord): Promise<JobRecord>;
+  /** A new job like one that failed, timed out or was cancelled; throws `illegal_transition` for any other. */
+  retryJob(job: JobRecord, request: RetryRequest, idempotency: Idempotency | null): Promise<JobRecord>;
   jobEvents(job: JobRecord, page: EventsPage): Promise<StreamEventPage>;
   jobMetrics(job: JobRecord, query: MetricsQuery): Promise<MetricsAnswer>;
   /** An SSE response, or 204 when there is nothing after `lastEventId`. Throws `rate_limited` at 500 live subscribers. */

@@ -1,49 +1,25 @@
-/**
- * Creates a job: everything that can be known to be wrong is refused here, before any host is used. D1 is written first
- * (it needs the idempotency key), then the object is ticked; both the message and the sweep would do the same later.
- */
+/** Makes a job of a request: everything that can be known to be wrong is refused here, before any host is used. */
 import { jobSpec, method as methodSchema, type BaseModelRef, type JobSpec, type Method } from "../../protocol";
 import type { Principal } from "../domain/accounts";
 import type { DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import { parseBaseModel } from "../domain/base-model";
 import { formatFits } from "../domain/dataset-scan";
 import { DomainError, invalid } from "../domain/errors";
-import type { Faults } from "../domain/faults";
 import { parseGpu } from "../domain/gpu";
 import { normaliseHyperparameters } from "../domain/hyperparameters";
 import type { JobRecord } from "../domain/job";
-import type {
-  CheckpointStore,
-  Clock,
-  DatasetStore,
-  DispatchQueue,
-  FunctionStore,
-  IdempotencyRecord,
-  Ids,
-  JobDoors,
-  JobStore,
-  Later,
-  Settings,
-} from "../domain/ports";
+import type { CheckpointStore, DatasetStore, FunctionStore, Settings } from "../domain/ports";
 import { checkProvider } from "../domain/provider";
-import { DISPATCH_DELAY_SECONDS } from "./offer-job";
+import { createJob, earlierAnswer, type CreatePorts } from "./create-job";
 import type { Idempotency, JobRequest } from "./services";
-import { transitionId } from "./transition-id";
 
 const MAX_OUTPUT_NAME_CHARS = 200;
 
-export interface SubmitPorts {
-  jobs: JobStore;
+export interface SubmitPorts extends CreatePorts {
   datasets: DatasetStore;
   functions: FunctionStore;
   checkpoints: CheckpointStore;
-  doors: JobDoors;
-  queue: DispatchQueue;
-  ids: Ids;
-  clock: Clock;
-  later: Later;
   settings: Settings;
-  faults: Faults;
 }
 
 export async function submitJob(
@@ -52,80 +28,12 @@ export async function submitJob(
   request: JobRequest,
   idempotency: Idempotency | null,
 ): Promise<JobRecord> {
-  const earlier = idempotency ? await earlierAnswer(ports, principal, idempotency) : null;
+  const earlier = idempotency ? await earlierAnswer(ports, principal.accountId, idempotency) : null;
   if (earlier) return earlier;
   const spec = await toSpec(ports, principal, request);
-  const nowMs = ports.clock.nowMs();
-  const id = ports.ids.next();
-  const job: JobRecord = {
-    id,
-    accountId: principal.accountId,
-    projectId: principal.projectId,
-    method: spec.method,
-    status: "queued",
-    reason: null,
-    reasonMessage: null,
-    logTail: [],
-    baseModel: request.baseModel,
-    datasetId: spec.dataset_id,
-    outputName: spec.output_name,
-    spec,
-    provider: null,
-    gpu: null,
-    version: 0,
-    lastTid: null,
-    lostInARow: 0,
-    finalCheckpointId: null,
-    createdAtMs: nowMs,
-    updatedAtMs: nowMs,
-    startedAtMs: null,
-    completedAtMs: null,
-    task: { id, kind: "train", epoch: 0, attempt: 0, agentId: null },
-  };
-  const row = idempotency && {
-    accountId: principal.accountId,
-    ...idempotency,
-    resourceId: id,
-    createdAtMs: nowMs,
-  };
-  const tid = await transitionId(id, "create", idempotency?.key ?? id);
-  const made = await createOnce(ports, principal, job, tid, row, idempotency);
-  await ports.faults.at("created");
-  ports.later(ports.doors.of(made.id).tick());
-  ports.later(ports.queue.send({ type: "tick", jobId: made.id }, DISPATCH_DELAY_SECONDS));
-  return made;
-}
-
-/** Of two equal requests at the same time, or one whose batch committed without an answer, the job that is there counts. */
-async function createOnce(
-  ports: SubmitPorts,
-  principal: Principal,
-  job: JobRecord,
-  tid: string,
-  row: IdempotencyRecord | null,
-  idempotency: Idempotency | null,
-): Promise<JobRecord> {
-  try {
-    await ports.jobs.create(job, { type: "created", atMs: job.createdAtMs, metadata: {} }, tid, row);
-    return job;
-  } catch (error) {
-    const made = idempotency && (await earlierAnswer(ports, principal, idempotency));
-    if (made) return made;
-    throw error;
-  }
-}
-
-async function earlierAnswer(
-  ports: SubmitPorts,
-  principal: Principal,
-  idempotency: Idempotency,
-): Promise<JobRecord | null> {
-  const earlier = await ports.jobs.findIdempotent(principal.accountId, idempotency.route, idempotency.key);
-  if (!earlier) return null;
-  if (earlier.requestSha256 !== idempotency.requestSha256) {
-    throw new DomainError("idempotency_mismatch", "this Idempotency-Key was used with another request body");
-  }
-  return ports.jobs.get(principal.accountId, earlier.resourceId);
+  const { accountId, projectId } = principal;
+  const origin = { accountId, projectId, spec, baseModel: request.baseModel, retryOf: null, startJobId: null };
+  return createJob(ports, origin, idempotency);
 }
 
 async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequest): Promise<JobSpec> {

@@ -7,7 +7,7 @@ import type { SlotOffer } from "../domain/agents";
 import { DomainError } from "../domain/errors";
 import { FIRST_SHARD, shardOf } from "../domain/ids";
 import type { JobEvent, JobRecord } from "../domain/job";
-import { isTerminal } from "../domain/job-state";
+import { isLive, isTerminal, type Decision } from "../domain/job-state";
 import type { IdempotencyRecord, JobFilter, JobStore, Page, PageRequest, TransitionWrite } from "../domain/ports";
 import type { Database, Databases } from "./database";
 import { joinedJob, taskState, toJob, toRows, type JoinedJob } from "./job-rows";
@@ -82,10 +82,16 @@ export class D1JobStore implements JobStore {
   async apply(job: JobRecord, write: TransitionWrite): Promise<JobRecord> {
     const db = this.#db(job.id);
     const { decision, tid, nowMs } = write;
+    const version = job.version + (decision.events.length > 0 ? 1 : 0);
+    const asItWas = and(
+      eq(jobs.version, job.version),
+      eq(jobs.status, job.status),
+      sql`${jobs.pauseRequestedAtMs} IS ${job.pauseRequestedAtMs}`,
+    );
     const update = db
       .update(jobs)
-      .set({ ...changedColumns(job, write), version: job.version + 1, lastTid: tid, updatedAtMs: nowMs })
-      .where(and(eq(jobs.id, job.id), eq(jobs.version, job.version), eq(jobs.status, job.status)));
+      .set({ ...changedColumns(job, write), version, lastTid: tid, updatedAtMs: nowMs })
+      .where(and(eq(jobs.id, job.id), asItWas));
     const task = db
       .update(tasks)
       .set({ state: taskState(decision.status), ...decision.task })
@@ -193,11 +199,19 @@ function changedColumns(job: JobRecord, { decision, nowMs }: TransitionWrite): P
     ...(decision.gpu ? { gpuType: decision.gpu.type, gpuCount: decision.gpu.count } : {}),
     ...(decision.lostInARow === undefined ? {} : { lostInARow: decision.lostInARow }),
     ...(decision.finalCheckpointId ? { finalCheckpointId: decision.finalCheckpointId } : {}),
+    pauseRequestedAtMs: pauseWish(job, decision, nowMs),
     ...(decision.started && job.startedAtMs === null ? { startedAtMs: nowMs } : {}),
     ...(decision.status === "provisioning" ? { seenAtMs: nowMs } : {}),
     ...(decision.status === "queued" ? { tickedAtMs: nowMs } : {}),
     ...(isTerminal(decision.status) ? { completedAtMs: nowMs } : {}),
   };
+}
+
+/** A wish stands until it is withdrawn or no agent holds the job. */
+function pauseWish(job: JobRecord, { status, pauseRequested }: Decision, nowMs: number): number | null {
+  if (!isLive(status)) return null;
+  if (pauseRequested === undefined) return job.pauseRequestedAtMs;
+  return pauseRequested ? (job.pauseRequestedAtMs ?? nowMs) : null;
 }
 
 /** True inside the batch only if this transition's update took effect. */

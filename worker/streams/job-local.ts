@@ -42,6 +42,7 @@ export interface JobLocalParts {
 }
 
 const VERSION_KEY = "job_version";
+const PAUSE_KEY = "pause_requested";
 const SSE_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache, no-transform",
@@ -67,6 +68,14 @@ export class ObjectJobLocal implements JobLocal {
 
   saveLease(lease: LocalLease): void {
     this.#parts.leases.save(lease);
+  }
+
+  pauseRequested(): boolean {
+    return this.#parts.meta.get(PAUSE_KEY) === "true";
+  }
+
+  savePauseRequested(requested: boolean): void {
+    this.#parts.meta.set(PAUSE_KEY, String(requested));
   }
 
   intent(): { tid: string; atMs: number } | null {

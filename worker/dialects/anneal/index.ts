@@ -28,6 +28,9 @@ import { listJobsRoute } from "./routes/list-jobs";
 import { listKeysRoute } from "./routes/list-keys";
 import { listProjectsRoute } from "./routes/list-projects";
 import { listUploadsRoute } from "./routes/list-uploads";
+import { pauseJobRoute } from "./routes/pause-job";
+import { resumeJobRoute } from "./routes/resume-job";
+import { retryJobRoute } from "./routes/retry-job";
 import { revokeAgentRoute } from "./routes/revoke-agent";
 import { revokeKeyRoute } from "./routes/revoke-key";
 import { sendUploadRoute } from "./routes/send-upload";
@@ -65,6 +68,9 @@ export const annealDialect: Dialect = {
     listJobsRoute,
     getJobRoute,
     cancelJobRoute,
+    pauseJobRoute,
+    resumeJobRoute,
+    retryJobRoute,
     listEventsRoute,
     getMetricsRoute,
     streamJobRoute,

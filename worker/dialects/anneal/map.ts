@@ -10,8 +10,15 @@ import type { JobStatus } from "../../domain/job-state";
 import type { MetricsAnswer, Page, StreamEventPage } from "../../domain/ports";
 import { UPLOAD_PART_BYTES, type UploadRecord } from "../../domain/uploads";
 import type { UploadStatus } from "../../services/uploads";
-import type { CheckpointDetail, JobRequest, ModelArchive, ModelDownload, NewKey } from "../../services/services";
-import { PREFIX, type CreateJob } from "./schema";
+import type {
+  CheckpointDetail,
+  JobRequest,
+  ModelArchive,
+  ModelDownload,
+  NewKey,
+  RetryRequest,
+} from "../../services/services";
+import { PREFIX, type CreateJob, type RetryJob } from "./schema";
 import type * as schema from "./schema";
 
 /** Here the domain's own words are shown. */
@@ -52,6 +59,11 @@ export function toJobRequest(body: CreateJob): JobRequest {
     maxCostUsd: body.max_cost_usd,
     maxDurationSeconds: body.max_duration_seconds,
   };
+}
+
+export function toRetryRequest(body: RetryJob): RetryRequest {
+  const { from, max_duration_seconds: maxDurationSeconds } = body;
+  return { from, ...(maxDurationSeconds === undefined ? {} : { maxDurationSeconds }) };
 }
 
 export function fromProject(project: ProjectRecord): z.infer<typeof schema.project> {
@@ -141,6 +153,8 @@ export function fromJobSummary(job: JobRecord): z.infer<typeof schema.jobSummary
     gpu_requested: job.spec.gpu,
     attempt: job.task.attempt,
     lost_in_a_row: job.lostInARow,
+    pause_requested_at: timeOrNull(job.pauseRequestedAtMs),
+    retry_of: job.retryOf === null ? null : PREFIX.job + job.retryOf,
     agent_id: job.task.agentId === null ? null : PREFIX.agent + job.task.agentId,
     created_at: time(job.createdAtMs),
     updated_at: time(job.updatedAtMs),

@@ -175,6 +175,16 @@ export const createJob = z
   .openapi("CreateJob");
 export type CreateJob = z.infer<typeof createJob>;
 
+export const retryJob = z
+  .strictObject({
+    from: z.enum(["checkpoint", "start"]).default("checkpoint").openapi({
+      description: "`checkpoint`: the old job's last committed resume checkpoint, where it has one.",
+    }),
+    max_duration_seconds: z.number().positive().optional().openapi({ description: "In place of the old job's." }),
+  })
+  .openapi("RetryJob");
+export type RetryJob = z.infer<typeof retryJob>;
+
 export const jobSpec = z
   .object({
     base_model: z.discriminatedUnion("kind", [
@@ -213,6 +223,10 @@ export const jobSummary = z
     lost_in_a_row: z
       .int()
       .openapi({ description: "Attempts lost since the last committed checkpoint; 3 end the job." }),
+    pause_requested_at: timestamp
+      .nullable()
+      .openapi({ description: "Set while an agent still holds a job that is to be paused." }),
+    retry_of: z.string().nullable().openapi({ description: "The job that this one tries again." }),
     agent_id: z.string().nullable(),
     created_at: timestamp,
     updated_at: timestamp,

@@ -1,0 +1,43 @@
+/**
+ * Tries an ended job again, as a new job: an ended one has no moves. The spec is the old one's; where it begins is the
+ * caller's choice.
+ */
+import { DomainError } from "../domain/errors";
+import type { JobRecord } from "../domain/job";
+import { isTerminal } from "../domain/job-state";
+import type { CheckpointStore } from "../domain/ports";
+import { createJob, earlierAnswer, type CreatePorts } from "./create-job";
+import type { Idempotency, RetryRequest } from "./services";
+
+export interface RetryPorts extends CreatePorts {
+  checkpoints: CheckpointStore;
+}
+
+/** Throws `illegal_transition` unless the job has failed, timed out or was cancelled. */
+export async function retryJob(
+  ports: RetryPorts,
+  old: JobRecord,
+  request: RetryRequest,
+  idempotency: Idempotency | null,
+): Promise<JobRecord> {
+  // The same key for another job's retry is another request.
+  const once = idempotency && { ...idempotency, route: `${idempotency.route} ${old.id}` };
+  const earlier = once ? await earlierAnswer(ports, old.accountId, once) : null;
+  if (earlier) return earlier;
+  if (!isTerminal(old.status)) {
+    throw new DomainError("illegal_transition", `the job has not ended: it is ${old.status}`);
+  }
+  if (old.status === "completed") {
+    throw new DomainError("illegal_transition", "the job has completed; there is nothing to try again");
+  }
+  const { accountId, projectId, baseModel } = old;
+  const seconds = request.maxDurationSeconds;
+  const spec = seconds === undefined ? old.spec : { ...old.spec, max_duration_seconds: seconds };
+  const startJobId = request.from === "start" ? null : await startOf(ports, old);
+  return createJob(ports, { accountId, projectId, baseModel, spec, retryOf: old.id, startJobId }, once);
+}
+
+/** Whose checkpoint the old job would have gone on from: its own, else that of the job which it had tried again. */
+async function startOf({ checkpoints }: RetryPorts, old: JobRecord): Promise<string | null> {
+  return (await checkpoints.newestResume(old.id)) ? old.id : old.startJobId;
+}
