@@ -1,0 +1,241 @@
+/**
+ * One chaos run: every recipe undisturbed for the reference, then jobs of all recipes under faults until both the kills
+ * and the jobs that were asked for are done, then every check. The summary tells all that did not hold.
+ */
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createJob, newestCheckpoint, patiently, readJob, type Job } from "./api";
+import { checkJob, readReference, sameStream, type Reference } from "./checks";
+import { Deployment, type Clocks } from "./deployment";
+import { Faults, type FaultCounts } from "./faults";
+import { Follower } from "./follower";
+import { Pacing } from "./pacing";
+import { Random } from "./random";
+import { jobRequest, uploadInputs, type Inputs, type Recipe } from "./recipes";
+import { checkStored, readStored } from "./storage";
+
+export interface ChaosOptions {
+  dir: string;
+  seed: number;
+  /** No fault and no new job after so long; what runs is finished and checked. */
+  seconds: number;
+  /** Infinity: as many as `seconds` allow. */
+  kills: number;
+  /** At least so many are submitted, and more while kills are left. */
+  jobs: number;
+  hosts: number;
+  recipes: Recipe[];
+  clocks: Clocks;
+  say: (line: string) => void;
+  progress: (summary: Progress) => void;
+}
+
+export interface Progress {
+  kills: number;
+  completed: number;
+  submitted: number;
+}
+
+export interface Summary {
+  ok: boolean;
+  seed: number;
+  jobs: number;
+  completed: number;
+  kills: number;
+  faults: FaultCounts;
+  attempts: number;
+  violations: string[];
+  seconds: number;
+}
+
+const POLL_MS = 400;
+/** Jobs that wait or run beyond the machines that there are, so that none of those is ever idle for long. */
+const QUEUED_AHEAD = 1;
+/** Since the last fault, for the jobs that are still under way. */
+const FINISH_TIMEOUT_MS = 600_000;
+/** A stream that has an end is read in much less. */
+const FOLLOW_TIMEOUT_MS = 60_000;
+const TERMINAL = ["completed", "failed", "timed_out", "cancelled"];
+
+interface Submitted {
+  id: string;
+  recipe: Recipe;
+  follower: Follower;
+  seen: Job | null;
+}
+
+export async function runChaos(options: ChaosOptions): Promise<Summary> {
+  const startedAtMs = Date.now();
+  const deployment = await Deployment.start(options.dir, options.hosts, options.clocks);
+  try {
+    const inputs = await uploadInputs(deployment.client);
+    const references = await runUndisturbed(deployment, inputs, options);
+    const siege = new Siege(deployment, inputs, options);
+    await siege.run();
+    const violations = await siege.check(new Map([...references].map(([name, { reference }]) => [name, reference])));
+    violations.push(...(await deployment.stop()));
+    const ids = [...[...references.values()].map(({ id }) => id), ...siege.jobIds];
+    violations.push(...checkStored(readStored(path.join(options.dir, "data")), ids));
+    return siege.summary(violations, (Date.now() - startedAtMs) / 1000);
+  } finally {
+    await deployment.stop();
+  }
+}
+
+/** Each recipe once, with nothing going wrong. */
+async function runUndisturbed(
+  { client }: Deployment,
+  inputs: Inputs,
+  { recipes, say }: ChaosOptions,
+): Promise<Map<string, { id: string; reference: Reference }>> {
+  const begun = await Promise.all(
+    recipes.map(async (recipe) => ({
+      recipe,
+      id: await createJob(client, jobRequest(recipe, inputs), `reference ${recipe.name}`),
+    })),
+  );
+  const found = new Map<string, { id: string; reference: Reference }>();
+  for (const { recipe, id } of begun) {
+    const job = await untilEnded(id, () => readJob(client, id));
+    if (job.status !== "completed" || job.attempt !== 1) {
+      throw new Error(`the undisturbed run of ${recipe.name} ended as ${JSON.stringify(job)}`);
+    }
+    const reference = await readReference(client, id);
+    say(`${recipe.name}: ${String(reference.points.length)} steps, ${reference.sha256.slice(0, 12)}`);
+    found.set(recipe.name, { id, reference });
+  }
+  return found;
+}
+
+async function untilEnded(id: string, read: () => Promise<Job>): Promise<Job> {
+  for (const deadlineMs = Date.now() + FINISH_TIMEOUT_MS; ; await sleep(POLL_MS)) {
+    const job = await read();
+    if (TERMINAL.includes(job.status)) return job;
+    if (Date.now() > deadlineMs) throw new Error(`${id} does not end: ${JSON.stringify(job)}`);
+  }
+}
+
+class Siege {
+  readonly #jobs: Submitted[] = [];
+  readonly #random: Random;
+  readonly #pacing: Pacing;
+  readonly #faults: Faults;
+  readonly #startedAtMs = Date.now();
+
+  constructor(
+    private readonly deployment: Deployment,
+    private readonly inputs: Inputs,
+    private readonly options: ChaosOptions,
+  ) {
+    this.#random = new Random(options.seed);
+    this.#pacing = new Pacing(this.#random);
+    this.#faults = new Faults({
+      hosts: deployment.hosts,
+      plane: deployment.plane,
+      pacing: this.#pacing,
+      random: this.#random,
+      leaseMs: options.clocks.leaseMs,
+      attemptOf: (id) => this.#jobs.find((job) => job.id === id)?.seen?.attempt ?? 1,
+      say: options.say,
+    });
+  }
+
+  get jobIds(): string[] {
+    return this.#jobs.map(({ id }) => id);
+  }
+
+  /** Strikes and submits until all is done, then waits for what is under way. */
+  async run(): Promise<void> {
+    let lastStrikeAtMs = Date.now();
+    for (;;) {
+      const strikes = this.#faults.kills;
+      if (this.#hasTime() && strikes < this.options.kills) await this.#faults.strikeIfDue(Date.now());
+      if (this.#faults.kills > strikes) lastStrikeAtMs = Date.now();
+      if (this.deployment.plane.isUp) await this.#look();
+      const isMoreWanted = this.#jobs.length < this.options.jobs || strikes < this.options.kills;
+      if (this.#open().length === 0 && !(this.#hasTime() && isMoreWanted)) break;
+      if (this.#hasTime() && isMoreWanted && this.deployment.plane.isUp) await this.#submitAhead();
+      if (Date.now() - lastStrikeAtMs > FINISH_TIMEOUT_MS) break; // The checks tell what did not end.
+      await sleep(POLL_MS);
+    }
+    await this.#faults.recovered();
+  }
+
+  async check(references: Map<string, Reference>): Promise<string[]> {
+    const { client } = this.deployment;
+    const violations = [...this.#faults.violations];
+    for (const { id, recipe, follower } of this.#jobs) {
+      const reference = references.get(recipe.name);
+      if (reference === undefined) throw new Error(`no reference of ${recipe.name}`);
+      const replay = new Follower(client, id);
+      const isOver = await Promise.race([
+        Promise.all([replay.done, follower.done]).then(() => true),
+        sleep(FOLLOW_TIMEOUT_MS).then(() => false),
+      ]);
+      for (const one of [replay, follower]) one.stop();
+      const found = await checkJob(client, id, reference, replay.items);
+      if (!isOver) found.push("its stream does not end");
+      else if (!sameStream(replay.items, follower.items)) found.push("the live reader saw another stream");
+      violations.push(...found.map((sentence) => `${id} (${recipe.name}): ${sentence}`));
+    }
+    const { kills } = this.options;
+    if (Number.isFinite(kills) && this.#faults.kills < kills) {
+      violations.push(`only ${String(this.#faults.kills)} of ${String(kills)} kills in the time`);
+    }
+    return violations;
+  }
+
+  summary(violations: string[], seconds: number): Summary {
+    return {
+      ok: violations.length === 0,
+      seed: this.options.seed,
+      jobs: this.#jobs.length,
+      completed: this.#jobs.length - this.#open().length,
+      kills: this.#faults.kills,
+      faults: this.#faults.counts,
+      attempts: this.#jobs.reduce((sum, { seen }) => sum + (seen?.attempt ?? 0), 0),
+      violations,
+      seconds: Math.round(seconds),
+    };
+  }
+
+  #hasTime(): boolean {
+    return Date.now() - this.#startedAtMs < this.options.seconds * 1000;
+  }
+
+  #open(): Submitted[] {
+    return this.#jobs.filter(({ seen }) => seen === null || !TERMINAL.includes(seen.status));
+  }
+
+  /** Jobs under way, as the API has them now; while the control plane is away, as they were. */
+  async #look(): Promise<void> {
+    const { client } = this.deployment;
+    for (const job of this.#open()) {
+      const isTraining = job.seen?.status === "running";
+      const newest = isTraining ? await patiently(() => newestCheckpoint(client, job.id)) : null;
+      const seen = await patiently(() => readJob(client, job.id));
+      job.seen = seen;
+      if (seen.status === "queued" && seen.attempt === 0) continue;
+      this.#pacing.see(
+        job.id,
+        { attempt: seen.attempt, lostInARow: seen.lost_in_a_row, newestCheckpoint: newest },
+        Date.now(),
+      );
+    }
+    this.options.progress({
+      kills: this.#faults.kills,
+      completed: this.#jobs.length - this.#open().length,
+      submitted: this.#jobs.length,
+    });
+  }
+
+  async #submitAhead(): Promise<void> {
+    const { client } = this.deployment;
+    if (this.#open().length >= this.options.hosts + QUEUED_AHEAD) return;
+    const number = this.#jobs.length;
+    const recipe = this.options.recipes[number % this.options.recipes.length];
+    if (recipe === undefined) throw new Error("there are no recipes");
+    const id = await createJob(client, jobRequest(recipe, this.inputs), `job ${String(number + 1)}`);
+    this.#jobs.push({ id, recipe, follower: new Follower(client, id), seen: null });
+  }
+}
