@@ -15,10 +15,10 @@ export type FaultCounts = Record<Fault, number>;
 
 /** Of a hundred. A frozen agent is no kill, and comes on top. */
 const SHARES: readonly (readonly [Fault, number])[] = [
-  ["agent", 30],
-  ["trainer", 32],
-  ["worker", 30],
-  ["freeze", 8],
+  ["agent", 27],
+  ["trainer", 30],
+  ["worker", 37],
+  ["freeze", 6],
 ];
 /** A machine that comes back as itself, or another one in its place. */
 const FRESH_MACHINE = 0.4;
