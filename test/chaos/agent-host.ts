@@ -56,9 +56,12 @@ export class AgentHost {
   task(): HostTask | null {
     const tasks = path.join(this.#stateDir, "tasks");
     if (!this.isUp || !existsSync(tasks)) return null;
-    const [lease] = readdirSync(tasks);
-    if (lease === undefined) return null;
-    const [taskId = "", epoch = ""] = lease.split(".");
+    // Beside leases there is the folder of a trainer that waits for one.
+    const [, lease, taskId, epoch] =
+      readdirSync(tasks)
+        .map((name) => /^((\w+)\.(\d+))$/.exec(name))
+        .find(Boolean) ?? [];
+    if (lease === undefined || taskId === undefined) return null;
     return { jobId: `job_${taskId}`, epoch: Number(epoch), trainerPid: trainerOf(path.join(tasks, lease)) };
   }
 

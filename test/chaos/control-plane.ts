@@ -1,7 +1,7 @@
 /** A control plane that can be killed like a machine that loses power, and started again on what it had on disk. */
 import { renameSync } from "node:fs";
 import path from "node:path";
-import { startControlPlane, type ControlPlane } from "../../scripts/control-plane";
+import { startControlPlane, type ControlPlane, type ControlPlaneOptions } from "../../scripts/control-plane";
 import { childrenOf } from "../harness/processes";
 
 export class MortalPlane {
@@ -11,14 +11,13 @@ export class MortalPlane {
 
   private constructor(
     plane: ControlPlane,
-    private readonly stateDir: string,
-    private readonly port: number,
+    private readonly options: ControlPlaneOptions,
   ) {
     this.#plane = plane;
   }
 
-  static async start(stateDir: string, port: number): Promise<MortalPlane> {
-    return new MortalPlane(await startControlPlane({ stateDir, port }), stateDir, port);
+  static async start(options: ControlPlaneOptions): Promise<MortalPlane> {
+    return new MortalPlane(await startControlPlane(options), options);
   }
 
   get url(): string {
@@ -40,12 +39,13 @@ export class MortalPlane {
     for (const wrangler of childrenOf(child.pid ?? 0)) process.kill(-wrangler, "SIGKILL");
     await exited;
     this.#deaths += 1;
-    const log = path.join(this.stateDir, "control-plane.log");
-    renameSync(log, path.join(this.stateDir, `control-plane-${String(this.#deaths)}.log`));
+    const { stateDir } = this.options;
+    const log = path.join(stateDir, "control-plane.log");
+    renameSync(log, path.join(stateDir, `control-plane-${String(this.#deaths)}.log`));
   }
 
   async restart(): Promise<void> {
-    this.#plane = await startControlPlane({ stateDir: this.stateDir, port: this.port, isMigrated: true });
+    this.#plane = await startControlPlane({ ...this.options, isMigrated: true });
     this.#isUp = true;
   }
 

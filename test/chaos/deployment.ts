@@ -25,12 +25,14 @@ export class Deployment {
     readonly client: ApiClient,
   ) {}
 
-  /** `dir` is an empty folder; the clocks go to the worker by this process's environment. */
+  /** `dir` is an empty folder. */
   static async start(dir: string, hostCount: number, clocks: Clocks): Promise<Deployment> {
-    process.env["ANNEAL_HEARTBEAT_MS"] = String(clocks.heartbeatMs);
-    process.env["ANNEAL_LEASE_MS"] = String(clocks.leaseMs);
-    process.env["ANNEAL_RESUME_INTERVAL_MS"] = String(clocks.resumeIntervalMs);
-    const plane = await MortalPlane.start(dir, await freePort());
+    const variables = {
+      ANNEAL_HEARTBEAT_MS: String(clocks.heartbeatMs),
+      ANNEAL_LEASE_MS: String(clocks.leaseMs),
+      ANNEAL_RESUME_INTERVAL_MS: String(clocks.resumeIntervalMs),
+    };
+    const plane = await MortalPlane.start({ stateDir: dir, port: await freePort(), variables });
     const account = await createAccount(plane.url, plane.adminToken, "chaos");
     const { token } = await createAgentToken(plane.url, account.api_key);
     const hosts = Array.from(

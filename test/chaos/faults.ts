@@ -13,7 +13,7 @@ export const FAULTS = ["agent", "trainer", "worker", "freeze"] as const;
 export type Fault = (typeof FAULTS)[number];
 export type FaultCounts = Record<Fault, number>;
 
-/** Of a hundred. A frozen agent is no kill, and comes on top. */
+/** Of a hundred, while all are possible. A frozen agent is no kill, and comes on top. */
 const SHARES: readonly (readonly [Fault, number])[] = [
   ["agent", 27],
   ["trainer", 30],
@@ -45,18 +45,15 @@ export class Faults {
   readonly violations: string[] = [];
   /** What comes up again by itself; each is waited for at the end. */
   readonly #recoveries = new Set<Promise<void>>();
-  #next: Fault;
   #failure: Error | null = null;
 
-  constructor(private readonly victims: Victims) {
-    this.#next = this.#draw();
-  }
+  constructor(private readonly victims: Victims) {}
 
   get kills(): number {
     return this.counts.agent + this.counts.trainer + this.counts.worker;
   }
 
-  /** Strikes when the fault that is next has somebody to strike; throws when something did not come up again. */
+  /** Strikes when somebody is due, by a fault that is possible now; throws when something did not come up again. */
   async strikeIfDue(nowMs: number): Promise<void> {
     if (this.#failure) throw this.#failure;
     const { hosts, plane, pacing } = this.victims;
@@ -64,12 +61,15 @@ export class Faults {
       const task = host.isFrozen ? null : host.task();
       return task && pacing.mayStrike(task.jobId, nowMs) ? [{ host, task }] : [];
     });
-    const fitting = this.#next === "trainer" ? ready.filter(({ task }) => task.trainerPid !== null) : ready;
-    if (fitting.length === 0) return;
-    if (this.#next === "worker" && !(plane.isUp && this.#allCanBear())) return;
-    const { host, task } = this.victims.random.pick(fitting);
-    await this.#strike(this.#next, host, task);
-    this.#next = this.#draw();
+    if (ready.length === 0) return;
+    const { host, task } = this.victims.random.pick(ready);
+    const isPossible: Record<Fault, boolean> = {
+      agent: true,
+      trainer: task.trainerPid !== null,
+      worker: plane.isUp && this.#allCanBear(),
+      freeze: true,
+    };
+    await this.#strike(this.#draw(SHARES.filter(([fault]) => isPossible[fault])), host, task);
   }
 
   /** Everything is up again. */
@@ -83,13 +83,11 @@ export class Faults {
     return hosts.every((host) => pacing.canBear(host.task()?.jobId ?? ""));
   }
 
-  #draw(): Fault {
-    let left = this.victims.random.between(0, 100);
-    for (const [fault, share] of SHARES) {
-      left -= share;
-      if (left < 0) return fault;
-    }
-    return "trainer";
+  #draw(shares: typeof SHARES): Fault {
+    const whole = shares.reduce((sum, [, share]) => sum + share, 0);
+    let left = this.victims.random.between(0, whole);
+    const drawn = shares.find(([, share]) => (left -= share) < 0);
+    return drawn?.[0] ?? "agent";
   }
 
   async #strike(fault: Fault, host: AgentHost, task: HostTask): Promise<void> {

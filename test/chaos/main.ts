@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- [--seconds S] [--seed N] [--kills K] [--jobs J] [--json]`: faults against the whole. Without `--kills`
+ * `npm run chaos -- [--seconds S] [--seed N] [--kills K] [--jobs J] [--agents A] [--scale X] [--json]`: faults against the whole. Without `--kills`
  * it strikes for S seconds; with it, until K kills are done, and S is then the most that it may take. Exits 1 on any
  * violation; the last line of stdout sums up.
  */
@@ -14,7 +14,6 @@ import { recipes } from "./recipes";
 import { runChaos, type Summary } from "./run";
 
 const DEFAULT_SECONDS = 300;
-const HOSTS = 2;
 const CLOCKS = { heartbeatMs: 500, leaseMs: 4_000, resumeIntervalMs: 1_000 };
 
 const { values } = parseArgs({
@@ -23,6 +22,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     kills: { type: "string" },
     jobs: { type: "string", default: "1" },
+    agents: { type: "string", default: "2" },
     scale: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
@@ -56,7 +56,7 @@ async function main(): Promise<boolean> {
     seconds: numberOf("seconds", values.seconds),
     kills,
     jobs: numberOf("jobs", values.jobs),
-    hosts: HOSTS,
+    hosts: numberOf("agents", values.agents),
     recipes: recipes(numberOf("scale", values.scale)),
     clocks: CLOCKS,
     say: (line) => process.stderr.write(`${((Date.now() - startedAtMs) / 1000).toFixed(1)} s: ${line}\n`),

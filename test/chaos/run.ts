@@ -231,7 +231,9 @@ class Siege {
 
   async #submitAhead(): Promise<void> {
     const { client } = this.deployment;
-    if (this.#open().length >= this.options.hosts + QUEUED_AHEAD) return;
+    const { hosts, jobs, kills } = this.options;
+    const isAskedFor = this.#jobs.length < jobs || !Number.isFinite(kills);
+    if (this.#open().length >= hosts + (isAskedFor ? QUEUED_AHEAD : 0)) return;
     const number = this.#jobs.length;
     const recipe = this.options.recipes[number % this.options.recipes.length];
     if (recipe === undefined) throw new Error("there are no recipes");

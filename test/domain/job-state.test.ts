@@ -218,12 +218,12 @@ describe("leases", () => {
     expect(verdict.ok && verdict.decision.task).toEqual({ epoch: EPOCH + 1, attempt: 3, agentId: "b" });
   });
 
-  it("revives only for the agent that held the lease, to running once it has trained", () => {
+  it("revives only for the agent that held the lease, to running once it has trained, and counts it as lost no more", () => {
     const other: JobCommand = { type: "revive", epoch: EPOCH, agentId: "someone else", wasRunning: false };
     expect(decide(job("queued"), other).ok).toBe(false);
     const running: JobCommand = { type: "revive", epoch: EPOCH, agentId: AGENT, wasRunning: true };
-    const verdict = decide(job("queued"), running);
-    expect(verdict.ok && verdict.decision.status).toBe("running");
+    const verdict = decide(job("queued", { lostInARow: 2 }), running);
+    expect(verdict.ok && verdict.decision).toMatchObject({ status: "running", lostInARow: 1 });
   });
 });
 

@@ -16,6 +16,7 @@ let dir: string;
 
 beforeAll(async () => {
   await preparePython();
+  process.env["ANNEAL_WARM_TRAINER"] = "0"; // Two cores have better things to do, and no agent is idle for long.
   dir = mkdtempSync(path.join(os.tmpdir(), "anneal-chaos-test-"));
 });
 

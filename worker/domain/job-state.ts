@@ -215,9 +215,11 @@ function lost(job: JobRecord, command: Extract<JobCommand, { type: "lose" }>): D
   return { status: "queued", lostInARow, events: [lostEvent, { type: "requeued", metadata: {} }] };
 }
 
+/** The attempt that its expiry had counted as lost was not. */
 function revived(job: JobRecord, wasRunning: boolean): Decision {
   return {
     status: wasRunning ? "running" : "provisioning",
+    lostInARow: Math.max(0, job.lostInARow - 1),
     events: [{ type: wasRunning ? "running" : "provisioning", metadata: { attempt: job.task.attempt, revived: true } }],
   };
 }
