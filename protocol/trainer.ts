@@ -77,6 +77,7 @@ export const warmOrder = z.object({ config: z.string(), cwd: z.string(), env: z.
 export type WarmOrder = z.infer<typeof warmOrder>;
 
 export const metricKind = z.enum(["train", "eval", "test", "system"]);
+export type MetricKind = z.infer<typeof metricKind>;
 /** A metric's name: what the libraries call it, such as `loss` or `rewards/reward/mean`. */
 export const metricValues = z.record(z.string().min(1).max(200), z.number());
 

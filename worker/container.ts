@@ -44,14 +44,18 @@ import { R2PartStore } from "./stores/part-store";
 import { SignedTokens } from "./stores/signed-tokens";
 import { AgentTokenSigner, WorkerUrlSigner } from "./stores/signers";
 import { D1UploadStore } from "./stores/upload-store";
+import { Archive, FILE_BYTES } from "./streams/archive";
 import { EventLog } from "./streams/event-log";
 import { IntentRow } from "./streams/intent-row";
 import { ObjectJobLocal } from "./streams/job-local";
+import { leaveAgain, MAX_UNSEALED_BYTES, StreamKeeper } from "./streams/keeper";
 import { Lanes } from "./streams/lanes";
 import { LeaseRow } from "./streams/lease-row";
 import { Meta } from "./streams/meta";
 import { MetricStore } from "./streams/metric-store";
 import { migrate } from "./streams/schema";
+import { SealedReader } from "./streams/sealed-reader";
+import { Sealer, SEGMENT_BYTES, type SealerParts } from "./streams/sealer";
 import { Subscribers } from "./streams/subscribers";
 import { timerScheduler } from "./streams/timer-scheduler";
 import { Timers } from "./streams/timers";
@@ -219,13 +223,13 @@ export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string,
   const log = new EventLog(storage);
   const meta = new Meta(storage);
   const timers = new Timers(storage);
+  const { subscribers, archive, keeper } = streamUpkeep({ storage, jobId, log, meta, timers, blobs: p.blobs });
   const local = new ObjectJobLocal({
-    ...{ storage, log, meta, timers },
+    ...{ storage, log, meta, timers, subscribers, keeper },
     metrics: new MetricStore(storage),
     lanes: new Lanes(storage),
     leases: new LeaseRow(storage),
     intents: new IntentRow(storage),
-    subscribers: new Subscribers(log, timerScheduler),
     nowMs: () => clock.nowMs(),
   });
   const { leaseMs, substituteGpus } = p.settings;
@@ -233,7 +237,7 @@ export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string,
   const door = new JobDoor({ ...p, jobId, local, agents: p.directory, offer, leaseMs });
   const reports = new TaskReports({ ...p, jobId, local, door, leaseMs });
   return {
-    ...{ local, door, reports },
+    ...{ local, door, reports, archive, keeper },
     checkpoints: new TaskCheckpoints({ ...p, jobId, door, reports }),
     claim: claimTask.bind(null, { local, door }),
     finish: finishTask.bind(null, { local, door, reports }),
@@ -243,6 +247,22 @@ export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string,
       if (next !== null) await storage.setAlarm(next);
     },
   };
+}
+
+/** What moves a stream's older part to R2, and all of it some days after its end. */
+function streamUpkeep(parts: Omit<SealerParts, "segmentBytes"> & { meta: Meta; timers: Timers }) {
+  const { storage, log, timers, blobs } = parts;
+  const nowMs = () => clock.nowMs();
+  const subscribers = new Subscribers(log, new SealedReader(storage, blobs), timerScheduler);
+  const sealer = new Sealer({ ...parts, segmentBytes: SEGMENT_BYTES });
+  const archive = new Archive({
+    ...{ ...parts, sealer, fileBytes: FILE_BYTES },
+    hasListeners: () => subscribers.hasListeners,
+    onBack: () => leaveAgain(timers, nowMs()),
+  });
+  const maxUnsealedBytes = MAX_UNSEALED_BYTES;
+  const keeper = new StreamKeeper({ log, timers, sealer, archive, nowMs, maxUnsealedBytes });
+  return { subscribers, archive, keeper };
 }
 
 /** The object's own small facts. */

@@ -69,7 +69,7 @@ describe("the main job", () => {
       "completed",
     ]);
     const done = await using((s) => s.getJob(principal, job.id));
-    const response = await using((s) => s.jobStream(done, { lastEventId: null, statusWords: words }));
+    const response = await using((s) => s.jobStream(done, { lastEventId: null, statusWords: words, readInstead: [] }));
     const text = await response.text();
     expect(text.trimEnd().endsWith('event: end\ndata: {"status":"completed"}')).toBe(true);
     const model = await using((s) => s.modelDownload(done, "http://anneal.test"));
@@ -197,7 +197,11 @@ describe("cancel", () => {
       status: "cancelled",
     });
     const text = await using(async (s) => {
-      const stream = await s.jobStream(await s.getJob(principal, job.id), { lastEventId: null, statusWords: words });
+      const stream = await s.jobStream(await s.getJob(principal, job.id), {
+        lastEventId: null,
+        statusWords: words,
+        readInstead: [],
+      });
       return stream.text();
     });
     expect([...text.matchAll(/^event: (\w+)$/gm)].map((match) => match[1]).slice(-3)).toEqual(["event", "log", "end"]);

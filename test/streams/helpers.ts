@@ -1,11 +1,55 @@
 /** What the tests of streams share: an object to work in, a clock that is turned by hand, and a reader of SSE. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { EventLog } from "../../worker/streams/event-log";
+import { R2BlobStore } from "../../worker/stores/blob-store";
+import { Archive } from "../../worker/streams/archive";
+import { EventLog } from "../../worker/streams/event-log";
 import type { StreamItem } from "../../worker/streams/items";
-import type { Scheduler } from "../../worker/streams/subscribers";
+import { leaveAgain, StreamKeeper } from "../../worker/streams/keeper";
+import { Meta } from "../../worker/streams/meta";
+import { SealedReader } from "../../worker/streams/sealed-reader";
+import { Sealer } from "../../worker/streams/sealer";
+import { Subscribers, type Scheduler } from "../../worker/streams/subscribers";
+import { Timers } from "../../worker/streams/timers";
+import { FaultyBlobs } from "./fixture/faulty-blobs";
+import { STATUS_WORDS } from "./fixture/status-words";
 import type { StreamFixture } from "./fixture/worker";
 
+/** As the object reads its sealed segments, from a real bucket. */
+export function sealedReader(storage: DurableObjectStorage): SealedReader {
+  return new SealedReader(storage, new R2BlobStore(env.BUCKET));
+}
+
+/** A whole stream with its upkeep, as the container builds it but with small files. */
+export function streamParts(storage: DurableObjectStorage, limits: { segmentBytes?: number; fileBytes?: number } = {}) {
+  const { segmentBytes = 2_000, fileBytes = 2_000 } = limits;
+  const jobId = `job${String(++jobs)}`;
+  const blobs = new FaultyBlobs(env.BUCKET);
+  // Far ahead, so that no alarm rings by itself.
+  const clock = { nowMs: Date.UTC(2100, 0) };
+  const [log, meta, timers] = [new EventLog(storage), new Meta(storage), new Timers(storage)];
+  const scheduler = new ManualScheduler();
+  const hub = new Subscribers(log, new SealedReader(storage, blobs), scheduler);
+  const sealer = new Sealer({ jobId, storage, blobs, log, segmentBytes });
+  const archive = new Archive({
+    ...{ jobId, storage, blobs, meta, sealer, fileBytes },
+    hasListeners: () => hub.hasListeners,
+    onBack: () => leaveAgain(timers, clock.nowMs),
+  });
+  const keeper = new StreamKeeper({
+    ...{ log, timers, sealer, archive, nowMs: () => clock.nowMs },
+    maxUnsealedBytes: 5 * segmentBytes,
+  });
+  const open = (after = 0): SseReader =>
+    new SseReader(hub.subscribe({ after, statusWords: STATUS_WORDS, readInstead: ["/elsewhere"] }));
+  return { jobId, blobs, clock, log, meta, timers, hub, sealer, archive, keeper, open };
+}
+
+export async function keysOf(jobId: string): Promise<string[]> {
+  return (await env.BUCKET.list({ prefix: `streams/${jobId}/` })).objects.map((object) => object.key);
+}
+
+let jobs = 0;
 let objects = 0;
 
 export function freshStub(): DurableObjectStub<StreamFixture> {

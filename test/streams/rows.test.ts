@@ -8,23 +8,65 @@ import { Meta } from "../../worker/streams/meta";
 import { MetricStore } from "../../worker/streams/metric-store";
 import { migrate } from "../../worker/streams/schema";
 import { Timers } from "../../worker/streams/timers";
+import { OBJECT_V1 } from "./fixture/object-v1";
 import { addLines, freshStub, inObject } from "./helpers";
+
+function tablesOf(storage: DurableObjectStorage): string[] {
+  return storage.sql
+    .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")
+    .toArray()
+    .map((table) => table.name)
+    .sort();
+}
 
 describe("migrate", () => {
   it("makes every table once and may be called again", () =>
     inObject((storage) => {
       migrate(storage);
-      const tables = storage.sql
-        .exec<{ name: string }>(
-          "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",
-        )
-        .toArray()
-        .map((table) => table.name)
-        .sort();
-      expect(tables).toEqual(
-        ["frames", "intent", "keys", "lane", "lease", "meta", "points", "segments", "superseded", "timers"].sort(),
-      );
-      expect(new Meta(storage).get("schema_version")).toBe("1");
+      expect(tablesOf(storage)).toEqual([
+        "frames",
+        "intent",
+        "keys",
+        "lane",
+        "lease",
+        "meta",
+        "points",
+        "segments",
+        "shapes",
+        "superseded",
+        "timers",
+      ]);
+      expect(new Meta(storage).get("schema_version")).toBe("2");
+    }));
+
+  it("brings an object of version 1 to the present one, with all that is in it", () =>
+    inObject((storage) => {
+      for (const table of tablesOf(storage)) if (table !== "meta") storage.sql.exec(`DROP TABLE ${table}`);
+      storage.sql.exec(OBJECT_V1);
+      new Meta(storage).set("schema_version", "1");
+      migrate(storage);
+      expect(new Meta(storage).get("schema_version")).toBe("2");
+      const log = new EventLog(storage);
+      expect([log.head(), log.floor(), log.endedAt()]).toEqual([4, 1, null]);
+      expect(log.read({ after: 0, maxItems: 9, maxBytes: 1e6 }).map(({ kind }) => kind)).toEqual([
+        "event",
+        "log",
+        "log",
+        "notice",
+      ]);
+      // The sums are of bytes: what is appended goes on from them.
+      const sizes = storage.sql.exec<{ body: string; upto: number }>("SELECT body, upto FROM frames ORDER BY id");
+      let upto = 0;
+      for (const row of sizes) expect(row.upto).toBe((upto += new TextEncoder().encode(row.body).byteLength));
+      const metrics = new MetricStore(storage);
+      expect(metrics.query({ keys: ["reward"], maxPoints: 9 }).points).toEqual([
+        { step: 3, attempt: 1, values: { reward: 7 } },
+      ]);
+      expect(metrics.query({ maxPoints: 9 }).points.map(({ step }) => step)).toEqual([1, 2, 3]);
+      metrics.add([{ kind: "train", step: 4, attempt: 1, tsMs: 6, values: { loss: 1, lr: 0.1 } }]);
+      expect(storage.sql.exec("SELECT 1 FROM shapes").toArray()).toHaveLength(3);
+      expect(new Lanes(storage).check(1, "data", 3).type).toBe("repeat");
+      expect(new LeaseRow(storage).current()?.state).toBe("live");
     }));
 
   it("refuses an object that newer code has written", () =>

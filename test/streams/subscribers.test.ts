@@ -12,14 +12,14 @@ import {
   Subscribers,
 } from "../../worker/streams/subscribers";
 import { STATUS_WORDS } from "./fixture/status-words";
-import { addEnd, addLines, freshStub, inObject, ManualScheduler, SseReader } from "./helpers";
+import { addEnd, addLines, freshStub, inObject, ManualScheduler, sealedReader, SseReader } from "./helpers";
 
 function hubOf(storage: DurableObjectStorage) {
   const log = new EventLog(storage);
   const scheduler = new ManualScheduler();
-  const hub = new Subscribers(log, scheduler);
+  const hub = new Subscribers(log, sealedReader(storage), scheduler);
   const open = (after = 0, statusWords = STATUS_WORDS): SseReader =>
-    new SseReader(hub.subscribe({ after, statusWords }));
+    new SseReader(hub.subscribe({ after, statusWords, readInstead: ["/elsewhere"] }));
   const say = (...lines: string[]): void => hub.broadcast(addLines(log, lines));
   return { log, scheduler, hub, open, say };
 }
@@ -99,11 +99,11 @@ describe("Subscribers", () => {
       const { log, open } = hubOf(storage);
       addLines(log, ["a", "b", "c"]);
       addEnd(log);
-      storage.sql.exec("INSERT INTO segments VALUES (1, 3, 'key', 10)");
+      storage.sql.exec("INSERT INTO segments (first, last, r2_key, bytes) VALUES (1, 3, 'key', 10)");
       storage.sql.exec("DELETE FROM frames WHERE kind = 'log'");
       const messages = await open(1).toEnd();
       expect(messages).toMatchObject([
-        { id: 3, event: "gap", data: { from: 2, to: 3 } },
+        { id: 3, event: "gap", data: { from: 2, to: 3, read_instead: ["/elsewhere"] } },
         { id: 4, event: "end" },
       ]);
     }));

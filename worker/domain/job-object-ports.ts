@@ -5,6 +5,7 @@ import type {
   CommitCheckpointRequest,
   CommitCheckpointResponse,
   FinishRequest,
+  MetricKind,
   ReleaseRequest,
   ReportRequest,
   ReportResponse,
@@ -103,6 +104,7 @@ export interface EventsPage {
   after?: number;
 }
 
+/** An event as lists show it. */
 export interface StreamEvent {
   id: number;
   type: EventType;
@@ -117,7 +119,10 @@ export interface StreamEventPage {
 }
 
 export interface MetricsQuery {
-  keys?: string[];
+  /** `train` by default. */
+  kind?: MetricKind;
+  /** Only these keys; rows that have none of them are left out. */
+  keys?: readonly string[];
   fromStep?: number;
   toStep?: number;
   maxPoints: number;
@@ -125,8 +130,9 @@ export interface MetricsQuery {
 
 export interface MetricsAnswer {
   points: { step: number; attempt: number; values: Record<string, number> }[];
+  /** In the order in which they first appeared. */
   availableKeys: string[];
-  /** null before the first step. */
+  /** null before the first row. */
   latestStep: number | null;
 }
 
@@ -135,4 +141,6 @@ export interface StreamRequest {
   lastEventId: string | null;
   /** The dialect's word for each status, for the `end` item. */
   statusWords: Record<JobStatus, string>;
+  /** The dialect's paths at which events and metrics can be read when the stream has a gap. */
+  readInstead: string[];
 }

@@ -26,9 +26,8 @@ import type {
   StreamRequest,
 } from "../domain/ports";
 import type { Env } from "../env";
+import { JOB_ID_KEY } from "../streams/meta";
 import type { JobObjectRpc } from "./rpc";
-
-const JOB_ID_KEY = "job_id";
 
 export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   #parts: JobObjectParts | null = null;
@@ -42,11 +41,11 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   }
 
   command(jobId: string, command: JobCommand, key: string): Promise<Answer<JobRecord>> {
-    return answering(() => this.#of(jobId).door.transition(command, key));
+    return this.#call(jobId, (parts) => parts.door.transition(command, key));
   }
 
   tick(jobId: string): Promise<Answer<void>> {
-    return answering(() => this.#of(jobId).door.tick());
+    return this.#call(jobId, (parts) => parts.door.tick());
   }
 
   claim(
@@ -55,11 +54,11 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     claimId: string,
     command: Extract<JobCommand, { type: "claim" }>,
   ): Promise<Answer<ClaimedTask>> {
-    return answering(() => this.#of(jobId).claim(agentId, claimId, command));
+    return this.#call(jobId, (parts) => parts.claim(agentId, claimId, command));
   }
 
   report(jobId: string, agentId: string, epoch: number, request: ReportRequest): Promise<Answer<ReportResponse>> {
-    return answering(() => this.#of(jobId).reports.report(agentId, epoch, request));
+    return this.#call(jobId, (parts) => parts.reports.report(agentId, epoch, request));
   }
 
   beginCheckpoint(
@@ -69,7 +68,7 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     request: BeginCheckpointRequest,
     origin: string,
   ): Promise<Answer<BeginCheckpointResponse>> {
-    return answering(() => this.#of(jobId).checkpoints.begin(agentId, epoch, request, origin));
+    return this.#call(jobId, (parts) => parts.checkpoints.begin(agentId, epoch, request, origin));
   }
 
   commitCheckpoint(
@@ -78,27 +77,27 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     epoch: number,
     request: CommitCheckpointRequest,
   ): Promise<Answer<CommitCheckpointResponse>> {
-    return answering(() => this.#of(jobId).checkpoints.commit(agentId, epoch, request));
+    return this.#call(jobId, (parts) => parts.checkpoints.commit(agentId, epoch, request));
   }
 
   finish(jobId: string, agentId: string, epoch: number, request: FinishRequest): Promise<Answer<JobRecord>> {
-    return answering(() => this.#of(jobId).finish(agentId, epoch, request));
+    return this.#call(jobId, (parts) => parts.finish(agentId, epoch, request));
   }
 
   release(jobId: string, agentId: string, epoch: number, request: ReleaseRequest): Promise<Answer<JobRecord>> {
-    return answering(() => this.#of(jobId).release(agentId, epoch, request));
+    return this.#call(jobId, (parts) => parts.release(agentId, epoch, request));
   }
 
   events(jobId: string, page: EventsPage): Promise<Answer<StreamEventPage>> {
-    return answering(() => this.#caughtUp(jobId, (parts) => parts.local.listEvents(page)));
+    return this.#caughtUp(jobId, (parts) => parts.local.listEvents(page));
   }
 
   metrics(jobId: string, query: MetricsQuery): Promise<Answer<MetricsAnswer>> {
-    return answering(() => Promise.resolve(this.#of(jobId).local.queryMetrics(query)));
+    return this.#call(jobId, (parts) => Promise.resolve(parts.local.queryMetrics(query)));
   }
 
   stream(jobId: string, request: StreamRequest): Promise<Answer<Response>> {
-    return answering(() => this.#caughtUp(jobId, (parts) => parts.local.subscribe(request)));
+    return this.#caughtUp(jobId, (parts) => parts.local.subscribe(request));
   }
 
   override async alarm(): Promise<void> {
@@ -106,17 +105,26 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     if (jobId === null) return;
     const parts = this.#of(jobId);
     try {
-      await parts.door.onAlarm();
-    } catch (error) {
-      console.error("a job's alarm failed; it rings again", jobId, loggable(error));
+      for (const part of [parts.door, parts.keeper]) {
+        await part.onAlarm().catch((error: unknown) => {
+          console.error("a job's alarm failed; it rings again", jobId, loggable(error));
+        });
+      }
     } finally {
       await parts.rearm();
     }
   }
 
-  async #caughtUp<T>(jobId: string, read: (parts: JobObjectParts) => T): Promise<T> {
+  /** Whatever is asked of an object whose rows are in R2 brings them back first. */
+  #call<T>(jobId: string, work: (parts: JobObjectParts) => Promise<T>): Promise<Answer<T>> {
     const parts = this.#of(jobId);
-    await parts.door.settled();
-    return read(parts);
+    return answering(() => parts.archive.using(() => work(parts)));
+  }
+
+  #caughtUp<T>(jobId: string, read: (parts: JobObjectParts) => T): Promise<Answer<T>> {
+    return this.#call(jobId, async (parts) => {
+      await parts.door.settled();
+      return read(parts);
+    });
   }
 }

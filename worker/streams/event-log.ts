@@ -1,25 +1,13 @@
 /**
- * A job's history in order: events, metrics, logs, notices and the end item, under one count of ids. Items lie in frames,
- * and item i of a frame has the id `frame + i`, so that reading may begin inside one. Nothing is ever changed, and nothing
- * is dropped before it is sealed into a segment. Loss accepted: none, since an append is in its caller's transaction.
+ * A job's history in order: events, metrics, logs, notices and the end item, under one count of ids. Items lie in frames
+ * (frames.ts), so that reading may begin inside one. Nothing is ever changed, and nothing is dropped before it is sealed
+ * into a segment; frames of events and of the end stay here even then, for lists and for the question whether the stream
+ * has ended. Loss accepted: none, since an append is in its caller's transaction.
  */
 import { DomainError } from "../domain/errors";
-import type { EventType } from "../domain/job";
+import type { EventsPage, StreamEvent, StreamEventPage } from "../domain/ports";
+import { intoFrames, itemsOf, takeItems, toItem, type FrameRow, type ItemRange } from "./frames";
 import type { Append, ItemKind, Payloads, StreamItem } from "./items";
-
-/** A row may have 2 MB; smaller frames keep a page of a replay, which reads whole frames, small in memory. */
-export const MAX_FRAME_BYTES = 256 * 1024;
-
-type FrameRow = { id: number; n: number; kind: string; attempt: number; body: string };
-
-/** An event as lists show it. */
-export interface ListedEvent {
-  id: number;
-  type: EventType;
-  atMs: number;
-  attempt: number;
-  metadata: Record<string, unknown>;
-}
 
 export class EventLog {
   readonly #sql: SqlStorage;
@@ -30,13 +18,13 @@ export class EventLog {
 
   /** The id of the last item, 0 before the first. */
   head(): number {
-    const frame = this.#sql.exec<{ last: number }>("SELECT id + n - 1 AS last FROM frames ORDER BY id DESC LIMIT 1");
-    return frame.toArray()[0]?.last ?? this.floor() - 1;
+    return Math.max(this.#last()?.last ?? 0, this.floor() - 1);
   }
 
   /** The first id that `read` can still give: everything below has been sealed. */
   floor(): number {
-    return this.#sql.exec<{ floor: number }>("SELECT coalesce(max(last), 0) + 1 AS floor FROM segments").one().floor;
+    const newest = this.#sql.exec<{ last: number }>("SELECT last FROM segments ORDER BY first DESC LIMIT 1");
+    return (newest.toArray()[0]?.last ?? 0) + 1;
   }
 
   /** The id of the end item once the stream has ended. */
@@ -49,81 +37,70 @@ export class EventLog {
     if (this.endedAt() !== null) throw new DomainError("conflict", "the job's stream has ended");
     const appended: StreamItem[] = [];
     let id = this.head() + 1;
+    let upto = this.#last()?.upto ?? 0;
     for (const frame of intoFrames(added.items)) {
+      upto += frame.bytes;
       this.#sql.exec(
-        "INSERT INTO frames (id, n, kind, attempt, ts, body) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO frames (id, n, kind, attempt, ts, body, upto) VALUES (?, ?, ?, ?, ?, ?, ?)",
         id,
         frame.items.length,
         added.kind,
         added.attempt,
         added.tsMs,
         frame.body,
+        upto,
       );
       for (const item of frame.items) appended.push(toItem(id++, added.kind, added.attempt, item));
     }
     return appended;
   }
 
-  /**
-   * The items right after the id `after`, at most `maxItems` and about `maxBytes` of them (an item counts as its share of
-   * its frame), at least one if there is any.
-   */
-  read(range: { after: number; maxItems: number; maxBytes: number }): StreamItem[] {
-    const items: StreamItem[] = [];
-    let bytes = 0;
+  /** About how many bytes of bodies are above the floor: the first frame is not counted. */
+  unsealedBytes(): number {
+    const first = this.#sql
+      .exec<{ upto: number }>("SELECT upto FROM frames WHERE id >= ? ORDER BY id LIMIT 1", this.floor())
+      .toArray()[0];
+    return first === undefined ? 0 : (this.#last()?.upto ?? 0) - first.upto;
+  }
+
+  /** At least one item if there is any. What lies below the floor is sealed, and another reader's. */
+  read(range: ItemRange): StreamItem[] {
     const frames = this.#sql.exec<FrameRow>(
-      `SELECT id, n, kind, attempt, body FROM frames
+      `SELECT id, n, kind, attempt, ts, body FROM frames
        WHERE id >= coalesce((SELECT max(id) FROM frames WHERE id <= ?1), 0) ORDER BY id`,
       range.after + 1,
     );
-    for (const frame of frames) {
-      const share = frame.body.length / frame.n;
-      for (const item of itemsOf(frame)) {
-        if (item.id <= range.after) continue;
-        if (items.length > 0 && (items.length >= range.maxItems || bytes + share > range.maxBytes)) return items;
-        items.push(item);
-        bytes += share;
-      }
-      if (items.length >= range.maxItems || bytes >= range.maxBytes) return items;
-    }
-    return items;
+    return takeItems(frames, range);
   }
 
   /** Events alone, oldest first, by an index that no log or metric is in. */
-  listEvents(query: { limit: number; after?: number; types?: readonly EventType[] }): {
-    items: ListedEvent[];
-    hasMore: boolean;
-  } {
-    const after = query.after ?? 0;
+  listEvents(page: EventsPage): StreamEventPage {
+    const after = page.after ?? 0;
     const frames = this.#sql.exec<FrameRow>(
-      `SELECT id, n, kind, attempt, body FROM frames WHERE kind = 'event'
+      `SELECT id, n, kind, attempt, ts, body FROM frames WHERE kind = 'event'
        AND id >= coalesce((SELECT max(id) FROM frames WHERE kind = 'event' AND id <= ?1), 0) ORDER BY id`,
       after + 1,
     );
-    const items: ListedEvent[] = [];
+    const items: StreamEvent[] = [];
     for (const frame of frames) {
       for (const item of itemsOf(frame)) {
         if (item.kind !== "event" || item.id <= after) continue;
-        if (query.types !== undefined && !query.types.includes(item.payload.event_type)) continue;
-        if (items.length === query.limit) return { items, hasMore: true };
+        if (items.length === page.limit) return { items, hasMore: true };
         items.push(toListed(item.id, item.payload));
       }
     }
     return { items, hasMore: false };
   }
+
+  #last(): { last: number; upto: number } | undefined {
+    const last = this.#sql.exec<{ last: number; upto: number }>(
+      "SELECT id + n - 1 AS last, upto FROM frames ORDER BY id DESC LIMIT 1",
+    );
+    return last.toArray()[0];
+  }
 }
 
-function itemsOf(frame: FrameRow): StreamItem[] {
-  const bodies = JSON.parse(frame.body) as object[];
-  return bodies.map((body, index) => toItem(frame.id + index, frame.kind as ItemKind, frame.attempt, body));
-}
-
-/** The attempt is a column of the frame, not repeated in each item of its body. */
-function toItem(id: number, kind: ItemKind, attempt: number, body: object): StreamItem {
-  return { id, kind, payload: kind === "end" ? body : { ...body, attempt } } as StreamItem;
-}
-
-function toListed(id: number, payload: Payloads["event"]): ListedEvent {
+function toListed(id: number, payload: Payloads["event"]): StreamEvent {
   return {
     id,
     type: payload.event_type,
@@ -131,26 +108,4 @@ function toListed(id: number, payload: Payloads["event"]): ListedEvent {
     attempt: payload.attempt,
     metadata: payload.metadata,
   };
-}
-
-function* intoFrames(items: readonly object[]): Generator<{ items: object[]; body: string }> {
-  const encoder = new TextEncoder();
-  let inFrame: object[] = [];
-  let parts: string[] = [];
-  let bytes = 2;
-  for (const item of items) {
-    const part = JSON.stringify(item);
-    const partBytes = encoder.encode(part).byteLength + 1;
-    if (partBytes + 2 > MAX_FRAME_BYTES) {
-      throw new DomainError("payload_too_large", `an item of the stream has at most ${String(MAX_FRAME_BYTES)} bytes`);
-    }
-    if (bytes + partBytes > MAX_FRAME_BYTES) {
-      yield { items: inFrame, body: `[${parts.join(",")}]` };
-      [inFrame, parts, bytes] = [[], [], 2];
-    }
-    inFrame.push(item);
-    parts.push(part);
-    bytes += partBytes;
-  }
-  if (inFrame.length > 0) yield { items: inFrame, body: `[${parts.join(",")}]` };
 }

@@ -2,11 +2,11 @@
  * What a job's stream is made of. Payloads are canonical: they are stored and shown with these names. Times are RFC 3339
  * in UTC with milliseconds.
  */
-import type { DataItem, LogLine } from "../../protocol";
+import type { LogLine, MetricKind } from "../../protocol";
 import type { EventType } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
 
-export type MetricKind = Extract<DataItem, { type: "metrics" }>["kind"];
+export type { MetricKind } from "../../protocol";
 
 export interface Payloads {
   event: { timestamp: string; event_type: EventType; metadata: Record<string, unknown>; attempt: number };

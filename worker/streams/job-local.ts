@@ -19,6 +19,7 @@ import type {
 import type { EventLog } from "./event-log";
 import type { IntentRow } from "./intent-row";
 import { timestamp, type StreamItem } from "./items";
+import { isUpkeep, type StreamKeeper } from "./keeper";
 import type { Lanes } from "./lanes";
 import type { LeaseRow } from "./lease-row";
 import type { Meta } from "./meta";
@@ -38,6 +39,7 @@ export interface JobLocalParts {
   timers: Timers;
   meta: Meta;
   subscribers: Subscribers;
+  keeper: StreamKeeper;
   nowMs: () => number;
 }
 
@@ -92,10 +94,7 @@ export class ObjectJobLocal implements JobLocal {
   }
 
   setTimer(name: TimerName, atMs: number): void {
-    const { timers, storage } = this.#parts;
-    timers.set(name, atMs);
-    // Should this fail, the runtime resets the object, and the next call finds the timer in its row.
-    void storage.setAlarm(timers.next() ?? atMs);
+    this.#parts.timers.arm(name, atMs);
   }
 
   clearTimer(name: TimerName): void {
@@ -103,7 +102,8 @@ export class ObjectJobLocal implements JobLocal {
   }
 
   dueTimers(nowMs: number): { name: TimerName; atMs: number }[] {
-    return this.#parts.timers.due(nowMs).map((timer) => ({ name: timer.name as TimerName, atMs: timer.atMs }));
+    const due = this.#parts.timers.due(nowMs).filter((timer) => !isUpkeep(timer.name));
+    return due.map((timer) => ({ name: timer.name as TimerName, atMs: timer.atMs }));
   }
 
   appendEvents(version: number, attempt: number, events: JobEvent[]): void {
@@ -121,6 +121,7 @@ export class ObjectJobLocal implements JobLocal {
   appendEnd(status: JobStatus, nowMs: number): void {
     if (this.#parts.log.endedAt() !== null) return;
     this.#unsent.push(...this.#parts.log.append({ kind: "end", attempt: 0, tsMs: nowMs, items: [{ status }] }));
+    this.#parts.keeper.ended();
   }
 
   hasListeners(): boolean {
@@ -140,7 +141,7 @@ export class ObjectJobLocal implements JobLocal {
     const after = parseLastEventId(request.lastEventId, log.head());
     const endedAt = log.endedAt();
     if (endedAt !== null && after >= endedAt) return new Response(null, { status: 204 });
-    return new Response(subscribers.subscribe({ after, statusWords: request.statusWords }), { headers: SSE_HEADERS });
+    return new Response(subscribers.subscribe({ ...request, after }), { headers: SSE_HEADERS });
   }
 
   applyReport(
@@ -149,10 +150,11 @@ export class ObjectJobLocal implements JobLocal {
     answer: ReportResponse,
   ): ReportOutcome {
     return this.transaction(() => {
-      const { lanes, nowMs } = this.#parts;
+      const { lanes, keeper, nowMs } = this.#parts;
       const check = lanes.check(lease.epoch, request.lane, request.seq);
       if (check.type !== "new") return check;
       this.#unsent.push(...writeReport(this.#parts, request, lease.attempt, nowMs()));
+      keeper.appended();
       lanes.store(lease.epoch, request.lane, request.seq, answer);
       return { type: "applied" };
     });

@@ -1,4 +1,12 @@
-/** Small facts of an object that have no table of their own, as text. `schema_version` belongs to schema.ts. */
+/** Small facts of an object that have no table of their own, as text. */
+
+/** Which of the migrations of schema.ts have run. */
+export const VERSION_KEY = "schema_version";
+/** Where an archived object's rows are (archive.ts). */
+export const ARCHIVE_KEY = "archive";
+/** An alarm does not bring the job's id. */
+export const JOB_ID_KEY = "job_id";
+
 export class Meta {
   readonly #sql: SqlStorage;
 
@@ -12,5 +20,9 @@ export class Meta {
 
   set(key: string, value: string): void {
     this.#sql.exec("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value);
+  }
+
+  delete(key: string): void {
+    this.#sql.exec("DELETE FROM meta WHERE key = ?", key);
   }
 }

@@ -3,8 +3,10 @@
  * steps is a few hundred seeks. Rows that a later attempt has trained again are kept apart in `superseded`. Steps are
  * expected to rise; a late lower one is put in its place, which moves every row above it.
  */
+import type { MetricsAnswer, MetricsQuery } from "../domain/ports";
 import type { MetricKind } from "./items";
 import { KeyTally, MetricKeys } from "./metric-keys";
+import { MetricShapes } from "./metric-shapes";
 
 export interface MetricRow {
   kind: MetricKind;
@@ -12,24 +14,6 @@ export interface MetricRow {
   attempt: number;
   tsMs: number;
   values: Record<string, number>;
-}
-
-export interface MetricQuery {
-  /** `train` by default. */
-  kind?: MetricKind;
-  /** Only these keys; rows that have none of them are left out. */
-  keys?: readonly string[];
-  fromStep?: number;
-  toStep?: number;
-  maxPoints: number;
-}
-
-export interface MetricAnswer {
-  points: { step: number; attempt: number; values: Record<string, number> }[];
-  /** In the order in which they first appeared. */
-  availableKeys: string[];
-  /** null before the first row. */
-  latestStep: number | null;
 }
 
 /** Which steps of an attempt count, and which a later attempt has replaced. */
@@ -46,10 +30,12 @@ type Position = { n: number; step: number; attempt: number };
 export class MetricStore {
   readonly #sql: SqlStorage;
   readonly #keys: MetricKeys;
+  readonly #shapes: MetricShapes;
 
   constructor(storage: DurableObjectStorage) {
     this.#sql = storage.sql;
     this.#keys = new MetricKeys(storage);
+    this.#shapes = new MetricShapes(storage);
   }
 
   /** Adds rows in order; a second row of a step adds its keys to the first. */
@@ -96,7 +82,7 @@ export class MetricStore {
   }
 
   /** At most `maxPoints` rows spread over the range, the last one always among them. */
-  query(query: MetricQuery): MetricAnswer {
+  query(query: MetricsQuery): MetricsAnswer {
     const kind = query.kind ?? "train";
     const top = this.#top(kind);
     const availableKeys = this.#keys.names(kind);
@@ -135,37 +121,34 @@ export class MetricStore {
     high: number,
     maxPoints: number,
     keys: readonly string[] | undefined,
-  ): MetricAnswer["points"] {
-    const wanted = keys === undefined ? null : JSON.stringify(keys);
-    const last = wanted === null ? high : this.#lastWith(kind, low, high, wanted);
-    if (last === null || last < low || maxPoints < 1) return [];
-    const stride = Math.ceil((last - low + 1) / maxPoints);
+  ): MetricsAnswer["points"] {
+    const shapes = keys === undefined ? null : this.#shapes.having(kind, keys);
+    const range = shapes === null ? { low, high } : this.#narrowed(kind, low, high, shapes);
+    if (range === null || range.high < range.low || maxPoints < 1) return [];
+    const last = range.high;
+    const stride = Math.ceil((last - range.low + 1) / maxPoints);
     // The grid low, low + stride, … gives up its final place when the last row is not on it and all places are taken.
-    const places = Math.min(Math.floor((last - low) / stride) + 1, maxPoints);
-    const lastOnGrid = low + (places - 1) * stride;
+    const places = Math.min(Math.floor((last - range.low) / stride) + 1, maxPoints);
+    const lastOnGrid = range.low + (places - 1) * stride;
     const gridEnd = lastOnGrid === last || places === maxPoints ? lastOnGrid - stride : lastOnGrid;
-    return this.#seek(kind, { low, gridEnd, stride, last }, wanted).map((row) => ({
+    return this.#seek(kind, { low: range.low, gridEnd, stride, last }, shapes).map((row) => ({
       step: row.step,
       attempt: row.attempt,
       values: pick(JSON.parse(row.values) as Record<string, number>, keys),
     }));
   }
 
-  /** One seek per place of the grid. With keys a place stands for the first row up to the next place that has one. */
+  /** One seek per place of the grid. With shapes a place stands for the first row up to the next place that has one. */
   #seek(
     kind: MetricKind,
     grid: { low: number; gridEnd: number; stride: number; last: number },
-    wanted: string | null,
+    shapes: string | null,
   ): { step: number; attempt: number; values: string }[] {
-    const row =
-      wanted === null
-        ? "grid.n"
-        : `(SELECT q.n FROM points q WHERE q.kind = ?5 AND q.n >= grid.n AND q.n < min(grid.n + ?3, ?4)
-            AND ${hasKey("q", "?6")} ORDER BY q.n LIMIT 1)`;
+    const row = shapes === null ? "p.n = grid.n" : `p.n = ${nextOf("grid.n", "?6")} AND p.n < min(grid.n + ?3, ?4)`;
     return this.#sql
       .exec<{ step: number; attempt: number; values: string }>(
         `WITH RECURSIVE grid(n) AS (SELECT ?1 WHERE ?1 <= ?2 UNION ALL SELECT n + ?3 FROM grid WHERE n + ?3 <= ?2)
-         SELECT p.step, p.attempt, p."values" AS "values" FROM grid CROSS JOIN points p ON p.kind = ?5 AND p.n = ${row}
+         SELECT p.step, p.attempt, p."values" AS "values" FROM grid CROSS JOIN points p ON p.kind = ?5 AND ${row}
          UNION ALL
          SELECT step, attempt, "values" FROM points WHERE kind = ?5 AND n = ?4`,
         grid.low,
@@ -173,30 +156,45 @@ export class MetricStore {
         grid.stride,
         grid.last,
         kind,
-        ...(wanted === null ? [] : [wanted]),
+        ...(shapes === null ? [] : [shapes]),
       )
       .toArray();
   }
 
-  /** The last row of a range that has one of the keys. */
-  #lastWith(kind: MetricKind, low: number, high: number, wanted: string): number | null {
-    const found = this.#sql.exec<{ n: number }>(
-      `SELECT n FROM points p WHERE kind = ?1 AND n BETWEEN ?2 AND ?3 AND ${hasKey("p", "?4")} ORDER BY n DESC LIMIT 1`,
-      kind,
-      low,
-      high,
-      wanted,
-    );
-    return found.toArray()[0]?.n ?? null;
+  /** A range from the first to the last row of one of the shapes. */
+  #narrowed(kind: MetricKind, low: number, high: number, shapes: string): { low: number; high: number } | null {
+    const ends = this.#sql
+      .exec<{ low: number | null; high: number | null }>(
+        `SELECT min((SELECT n FROM points WHERE kind = ?1 AND shape = s.value AND n >= ?2 ORDER BY n LIMIT 1)) AS low,
+                max((SELECT n FROM points WHERE kind = ?1 AND shape = s.value AND n <= ?3 ORDER BY n DESC LIMIT 1)) AS high
+         FROM json_each(?4) s`,
+        kind,
+        low,
+        high,
+        shapes,
+      )
+      .one();
+    return ends.low === null || ends.high === null ? null : { low: ends.low, high: ends.high };
   }
 
   /** One statement for all rows: three times the rate of a statement for each. */
   #insert(rows: readonly (MetricRow & { n: number })[]): void {
     if (rows.length === 0) return;
+    const shapeOf = this.#shapes.lookup();
     this.#sql.exec(
-      `INSERT INTO points (kind, n, step, attempt, ts, "values")
-       SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5 FROM json_each(?)`,
-      JSON.stringify(rows.map((row) => [row.kind, row.n, row.step, row.attempt, row.tsMs, row.values])),
+      `INSERT INTO points (kind, n, step, attempt, ts, shape, "values")
+       SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value -> 6 FROM json_each(?)`,
+      JSON.stringify(
+        rows.map((row) => [
+          row.kind,
+          row.n,
+          row.step,
+          row.attempt,
+          row.tsMs,
+          shapeOf(row.kind, row.values),
+          row.values,
+        ]),
+      ),
     );
   }
 
@@ -229,11 +227,13 @@ export class MetricStore {
       .exec<{ values: string }>(`SELECT "values" FROM points WHERE kind = ? AND n = ?`, row.kind, there.n)
       .one();
     const before = JSON.parse(values) as Record<string, number>;
+    const merged = { ...before, ...row.values };
     this.#sql.exec(
-      `UPDATE points SET attempt = ?, ts = ?, "values" = ? WHERE kind = ? AND n = ?`,
+      `UPDATE points SET attempt = ?, ts = ?, shape = ?, "values" = ? WHERE kind = ? AND n = ?`,
       row.attempt,
       row.tsMs,
-      JSON.stringify({ ...before, ...row.values }),
+      this.#shapes.lookup()(row.kind, merged),
+      JSON.stringify(merged),
       row.kind,
       there.n,
     );
@@ -266,9 +266,10 @@ export class MetricStore {
   }
 }
 
-/** Whether a row has one of the keys, a JSON array: any name works, which a JSON path cannot promise. */
-function hasKey(row: string, keys: string): string {
-  return `EXISTS (SELECT 1 FROM json_each(${row}."values") j WHERE j.key IN (SELECT value FROM json_each(${keys})))`;
+/** The first row from `n` on that has one of the shapes, a JSON array: one seek for each. */
+function nextOf(n: string, shapes: string): string {
+  return `(SELECT min((SELECT q.n FROM points q WHERE q.kind = ?5 AND q.shape = s.value AND q.n >= ${n}
+    ORDER BY q.n LIMIT 1)) FROM json_each(${shapes}) s)`;
 }
 
 function pick(values: Record<string, number>, keys: readonly string[] | undefined): Record<string, number> {

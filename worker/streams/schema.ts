@@ -1,8 +1,10 @@
 /**
- * The tables of a job's Durable Object, all of them from the first version. An object migrates itself when it is first
- * touched, one version at a time, each in one transaction. Loss accepted: none; an object written by newer code refuses
- * to be opened by older code.
+ * The tables of a job's Durable Object. An object migrates itself when it is first touched, one version at a time, each in
+ * one transaction; one whose rows are in R2 (archive.ts) comes back in the version in which it left, and migrates then.
+ * Loss accepted: none; an object written by newer code refuses to be opened by older code.
  */
+
+import { ARCHIVE_KEY, Meta, VERSION_KEY } from "./meta";
 
 /** Version n of the schema is reached by running MIGRATIONS[n - 1]. Append only. */
 const MIGRATIONS: readonly string[] = [
@@ -75,13 +77,32 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE timers (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Bytes of all bodies up to and with this frame: how much lies between two frames is a difference.
+  ALTER TABLE frames ADD COLUMN upto INTEGER NOT NULL DEFAULT 0;
+  UPDATE frames SET upto = sums.upto FROM
+    (SELECT id, sum(length(CAST(body AS BLOB))) OVER (ORDER BY id) AS upto FROM frames) sums WHERE sums.id = frames.id;
+
+  -- Where in its file each block of a segment lies: a JSON array of [first id, offset, bytes].
+  ALTER TABLE segments ADD COLUMN blocks TEXT NOT NULL DEFAULT '[]';
+
+  -- The sets of keys that rows have: a JSON array in order. By (kind, shape, n) a rare key is found without a scan.
+  CREATE TABLE shapes (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, keys TEXT NOT NULL, UNIQUE (kind, keys));
+  ALTER TABLE points ADD COLUMN shape INTEGER NOT NULL DEFAULT 0;
+  INSERT OR IGNORE INTO shapes (kind, keys) SELECT kind,
+    (SELECT json_group_array(key) FROM (SELECT key FROM json_each(points."values") ORDER BY key)) FROM points;
+  UPDATE points SET shape = (SELECT id FROM shapes WHERE shapes.kind = points.kind AND shapes.keys =
+    (SELECT json_group_array(key) FROM (SELECT key FROM json_each(points."values") ORDER BY key)));
+  CREATE INDEX points_shape ON points (kind, shape, n);
+  `,
 ];
 
 /** Brings the object's tables to the present version; call it before anything else touches them. */
 export function migrate(storage: DurableObjectStorage): void {
   storage.sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-  const row = storage.sql.exec<{ value: string }>("SELECT value FROM meta WHERE key = 'schema_version'").toArray()[0];
-  const version = row === undefined ? 0 : Number(row.value);
+  const meta = new Meta(storage);
+  if (meta.get(ARCHIVE_KEY) !== null) return;
+  const version = Number(meta.get(VERSION_KEY) ?? "0");
   if (version > MIGRATIONS.length) {
     throw new Error(`the object has schema version ${String(version)}, this code knows ${String(MIGRATIONS.length)}`);
   }
@@ -89,7 +110,7 @@ export function migrate(storage: DurableObjectStorage): void {
     if (index < version) continue;
     storage.transactionSync(() => {
       storage.sql.exec(statements);
-      storage.sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", String(index + 1));
+      meta.set(VERSION_KEY, String(index + 1));
     });
   }
 }

@@ -13,9 +13,13 @@ export function renderItem(item: StreamItem, statusWords: StatusWords): string {
   return `id: ${String(item.id)}\nevent: ${item.kind}\ndata: ${JSON.stringify(dataOf(item, statusWords))}\n\n`;
 }
 
-/** Says that the items from `from` to `to` are not in the stream any more. Its id lets a client go on behind them. */
-export function renderGap(from: number, to: number): string {
-  return `id: ${String(to)}\nevent: gap\ndata: ${JSON.stringify({ from, to })}\n\n`;
+/**
+ * Says that the items from `from` to `to` cannot be read any more, and the paths at which events and metrics still can.
+ * Its id lets a client go on behind them.
+ */
+export function renderGap(gap: { from: number; to: number }, readInstead: readonly string[]): string {
+  const data = { ...gap, read_instead: readInstead };
+  return `id: ${String(gap.to)}\nevent: gap\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 /** The id after which a stream begins: 0 without the header, `head` for an id that does not exist yet. */

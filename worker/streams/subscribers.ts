@@ -9,6 +9,7 @@
 import { DomainError } from "../domain/errors";
 import type { EventLog } from "./event-log";
 import type { StreamItem } from "./items";
+import type { SealedReader } from "./sealed-reader";
 import { KEEP_ALIVE, renderGap, renderItem, type StatusWords } from "./sse";
 
 /** An open stream keeps buffers and a connection; an object has 128 MB, and 500 × 64 KiB leaves it room. */
@@ -34,6 +35,8 @@ export interface Scheduler {
 interface Subscriber {
   writer: WritableStreamDefaultWriter<Uint8Array>;
   statusWords: StatusWords;
+  /** Paths at which events and metrics can be read when the stream has a gap. */
+  readInstead: readonly string[];
   /** Subscribers with equal words share what is encoded. */
   wordsKey: string;
   /** The id of the last item that was written to it. */
@@ -45,6 +48,7 @@ interface Subscriber {
 
 export class Subscribers {
   readonly #log: EventLog;
+  readonly #sealed: SealedReader;
   readonly #scheduler: Scheduler;
   readonly #subscribers = new Set<Subscriber>();
   readonly #encoder = new TextEncoder();
@@ -52,8 +56,9 @@ export class Subscribers {
   #flushing = false;
   #stopTicking: (() => void) | null = null;
 
-  constructor(log: EventLog, scheduler: Scheduler) {
+  constructor(log: EventLog, sealed: SealedReader, scheduler: Scheduler) {
     this.#log = log;
+    this.#sealed = sealed;
     this.#scheduler = scheduler;
   }
 
@@ -70,7 +75,11 @@ export class Subscribers {
   }
 
   /** The body of an SSE response: every item after the id `after`, then what comes, until the end item. */
-  subscribe(options: { after: number; statusWords: StatusWords }): ReadableStream<Uint8Array> {
+  subscribe(options: {
+    after: number;
+    statusWords: StatusWords;
+    readInstead: readonly string[];
+  }): ReadableStream<Uint8Array> {
     if (this.isFull) {
       const message = `the job already has ${String(MAX_SUBSCRIBERS)} open streams`;
       throw new DomainError("rate_limited", message, { retryAfterSeconds: RETRY_AFTER_SECONDS });
@@ -79,6 +88,7 @@ export class Subscribers {
     const subscriber: Subscriber = {
       writer: writable.getWriter(),
       statusWords: options.statusWords,
+      readInstead: options.readInstead,
       wordsKey: JSON.stringify(options.statusWords),
       cursor: options.after,
       live: false,
@@ -129,7 +139,7 @@ export class Subscribers {
           if (this.#log.endedAt() !== null) this.#close(subscriber);
           return;
         }
-        if (!(await this.#write(subscriber, this.#nextPage(subscriber)))) return;
+        if (!(await this.#write(subscriber, await this.#nextPage(subscriber)))) return;
         if (!this.#subscribers.has(subscriber)) return;
       }
     } catch (error) {
@@ -138,19 +148,19 @@ export class Subscribers {
     }
   }
 
-  #nextPage(subscriber: Subscriber): Uint8Array {
-    const floor = this.#log.floor();
-    if (subscriber.cursor + 1 < floor) {
-      const gap = renderGap(subscriber.cursor + 1, floor - 1);
-      subscriber.cursor = floor - 1;
-      return this.#encoder.encode(gap);
+  async #nextPage(subscriber: Subscriber): Promise<Uint8Array> {
+    const range = { after: subscriber.cursor, ...PAGE };
+    const isSealed = subscriber.cursor + 1 < this.#log.floor();
+    const page = isSealed ? await this.#sealed.read(range) : { items: this.#log.read(range) };
+    if ("gap" in page) {
+      subscriber.cursor = page.gap.to;
+      return this.#encoder.encode(renderGap(page.gap, subscriber.readInstead));
     }
-    const items = this.#log.read({ after: subscriber.cursor, ...PAGE });
-    const last = items.at(-1);
+    const last = page.items.at(-1);
     if (last === undefined)
       throw new Error(`no item after ${String(subscriber.cursor)} although the head is beyond it`);
     subscriber.cursor = last.id;
-    return this.#encode(items, subscriber.statusWords);
+    return this.#encode(page.items, subscriber.statusWords);
   }
 
   #send(items: readonly StreamItem[]): void {

@@ -1,12 +1,21 @@
 /**
- * Named points in time, of which the object's one alarm is always the earliest. Only persistence: whoever changes a timer
- * arms the alarm with `next()`, and arms it again after every alarm.
+ * Named points in time, of which the object's one alarm is always the earliest. `set` is only persistence: whoever moves a
+ * timer in the alarm's own handler arms the alarm with `next()` at its end.
  */
 export class Timers {
+  readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
 
   constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
     this.#sql = storage.sql;
+  }
+
+  /** Sets a timer, and the alarm with it. */
+  arm(name: string, atMs: number): void {
+    this.set(name, atMs);
+    // Should this fail, the runtime resets the object, and the next call finds the timer in its row.
+    void this.#storage.setAlarm(this.next() ?? atMs);
   }
 
   /** Sets a timer, or moves it. */
@@ -16,6 +25,10 @@ export class Timers {
 
   clear(name: string): void {
     this.#sql.exec("DELETE FROM timers WHERE name = ?", name);
+  }
+
+  has(name: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM timers WHERE name = ?", name).toArray().length > 0;
   }
 
   /** What has come due, earliest first. It stays due until it is moved or cleared. */

@@ -7,6 +7,7 @@ import {
   functionFormat,
   gpuInfo,
   METHODS,
+  metricKind,
   slotInfo,
 } from "../../../protocol";
 import { SCOPES } from "../../domain/accounts";
@@ -265,6 +266,7 @@ export const event = z
 
 const MAX_STEP = 1_000_000_000_000;
 export const metricsQuery = z.object({
+  kind: metricKind.default("train"),
   keys: z.string().optional().openapi({ description: "Comma-separated; all when absent." }),
   from_step: queryInt({ min: 0, max: MAX_STEP }).optional(),
   to_step: queryInt({ min: 0, max: MAX_STEP }).optional(),

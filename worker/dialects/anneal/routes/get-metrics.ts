@@ -16,8 +16,10 @@ export const getMetricsRoute = defineRoute({
   firstRead: readJob,
   answer: { description: "Points in order of their steps.", schema: metrics },
   handler: async (call) => {
-    const { keys, from_step: fromStep, to_step: toStep, max_points: maxPoints } = call.query;
+    const { kind, keys, from_step: fromStep, to_step: toStep, max_points: maxPoints } = call.query;
     const wanted = keys?.split(",").map((key) => key.trim());
-    return fromMetrics(await call.services.jobMetrics(jobOf(call), { keys: wanted, fromStep, toStep, maxPoints }));
+    return fromMetrics(
+      await call.services.jobMetrics(jobOf(call), { kind, keys: wanted, fromStep, toStep, maxPoints }),
+    );
   },
 });

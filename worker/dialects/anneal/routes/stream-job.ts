@@ -18,9 +18,12 @@ export const streamJobRoute = defineRoute({
   answer: { description: "The stream.", contentType: "text/event-stream" },
   alsoAnswers: { 204: "The job has ended and there is nothing after Last-Event-ID." },
   errors: ["rate_limited"],
-  handler: async (call) =>
-    call.services.jobStream(jobOf(call), {
+  handler: async (call) => {
+    const path = `/anneal/v1/jobs/${call.params.id}`;
+    return call.services.jobStream(jobOf(call), {
       lastEventId: call.request.headers.get("last-event-id"),
       statusWords: STATUS_WORDS,
-    }),
+      readInstead: [`${path}/events`, `${path}/metrics`],
+    });
+  },
 });

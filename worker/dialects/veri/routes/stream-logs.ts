@@ -16,9 +16,12 @@ export const streamLogs = defineRoute({
   answer: { description: "The stream, from its beginning or after `Last-Event-ID`.", contentType: "text/event-stream" },
   alsoAnswers: { 204: "The job has ended and there is nothing after `Last-Event-ID`." },
   errors: ["rate_limited"],
-  handler: ({ first, request, services }) =>
-    services.jobStream(found(first.job, "training job"), {
+  handler: ({ first, params, request, services }) => {
+    const path = `/v1/training_jobs/${params.id}`;
+    return services.jobStream(found(first.job, "training job"), {
       lastEventId: request.headers.get("last-event-id"),
       statusWords: STATUS_WORDS,
-    }),
+      readInstead: [`${path}/events`, `${path}/metrics`],
+    });
+  },
 });
