@@ -18,7 +18,7 @@
 import { z } from "zod";
 import { baseModelRef, datasetFormat, functionFormat, jobSpec } from "./spec";
 import { failureReason } from "./reasons";
-import { metricKind, metricValues } from "./trainer";
+import { metricKind, metricValues, trainerEventType } from "./trainer";
 import { checkpointFile, sha256Hex } from "./checkpoint";
 
 export const PROTOCOL_VERSION = 1;
@@ -148,7 +148,7 @@ export const dataItem = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("event"),
     ts_ms,
-    event_type: z.enum(["sample_masked"]),
+    event_type: trainerEventType,
     metadata: z.record(z.string(), z.unknown()),
   }),
   z.object({ type: z.literal("notice"), ts_ms, message: z.string().max(8000) }),

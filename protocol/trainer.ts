@@ -81,6 +81,13 @@ export type MetricKind = z.infer<typeof metricKind>;
 /** A metric's name: what the libraries call it, such as `loss` or `rewards/reward/mean`. */
 export const metricValues = z.record(z.string().min(1).max(200), z.number());
 
+/**
+ * Events that only the trainer knows of. `sample_masked`: a reward function gave no score. `resume_conditions_changed`:
+ * the job goes on under another torch, thread count, world size or device than its checkpoint was saved under, so that
+ * its end may differ in the last bits; metadata `{step, differences: [{name, saved, now}]}`.
+ */
+export const trainerEventType = z.enum(["sample_masked", "resume_conditions_changed"]);
+
 const step = z.int().min(0);
 
 export const trainerLine = z.discriminatedUnion("type", [
@@ -115,7 +122,7 @@ export const trainerLine = z.discriminatedUnion("type", [
   /** Goes into the job's stream as an event. */
   z.object({
     type: z.literal("event"),
-    event_type: z.enum(["sample_masked"]),
+    event_type: trainerEventType,
     metadata: z.record(z.string(), z.unknown()),
   }),
   /** A sentence for the people who watch the job. */

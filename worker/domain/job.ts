@@ -68,6 +68,7 @@ export const EVENT_TYPES = [
   "running",
   "checkpoint_committed",
   "sample_masked",
+  "resume_conditions_changed",
   "attempt_lost",
   "requeued",
   "paused",

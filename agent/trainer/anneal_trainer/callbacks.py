@@ -12,6 +12,7 @@ import time
 
 from transformers import TrainerCallback
 
+from . import conditions
 from .checkpoints import ModelWriter
 from .failures import TrainerFailure
 from .report import Reporter
@@ -34,6 +35,7 @@ class ReportCallback(TrainerCallback):
         epochs: bool,
         manifest: dict[str, object],
         device: str,
+        resume_from: str | None,
     ):
         self._report = report
         self._stop = stop
@@ -42,6 +44,8 @@ class ReportCallback(TrainerCallback):
         self._epochs = epochs
         self._manifest = manifest
         self._device = device
+        self._resume_from = resume_from
+        self._conditions = conditions.conditions(manifest, device)
         self._saved_at = 0.0
         self.trainer = None  # set once the trainer exists
 
@@ -56,6 +60,14 @@ class ReportCallback(TrainerCallback):
             device=self._device,
             versions=self._manifest["versions"],
         )
+        if self._resume_from is not None:
+            changed = conditions.differences(self._resume_from, self._conditions)
+            if changed:
+                self._report.send(
+                    "event",
+                    event_type="resume_conditions_changed",
+                    metadata={"step": state.global_step, "differences": changed},
+                )
 
     def on_step_end(self, args, state, control, **kwargs):
         if state.global_step >= state.max_steps:
@@ -73,8 +85,10 @@ class ReportCallback(TrainerCallback):
     def on_save(self, args, state, control, **kwargs):
         folder = os.path.join(args.output_dir, f"checkpoint-{state.global_step}")
         pickled = os.path.join(folder, "training_args.bin")
-        if state.is_world_process_zero and os.path.exists(pickled):
-            os.unlink(pickled)
+        if state.is_world_process_zero:
+            if os.path.exists(pickled):
+                os.unlink(pickled)
+            conditions.write(folder, self._conditions)
         self.trainer.accelerator.wait_for_everyone()
         self._checkpoint("resume", state, {"dir": folder})
         self._saved_at = time.monotonic()
@@ -112,8 +126,9 @@ class ReportCallback(TrainerCallback):
     def save_model(self, kind: str, name: str) -> None:
         """Write the model and report it; only the first rank writes."""
         state = self.trainer.state
+        weights = self._writer.gather(self.trainer)
         if state.is_world_process_zero:
-            self._checkpoint(kind, state, self._writer.write(self.trainer, name))
+            self._checkpoint(kind, state, self._writer.write(self.trainer, name, weights))
         self.trainer.accelerator.wait_for_everyone()
 
     def _checkpoint(self, kind: str, state, folders: dict[str, str]) -> None:

@@ -23,7 +23,11 @@ class ModelWriter:
     base_folder: str
     output_dir: str
 
-    def write(self, trainer, name: str) -> dict[str, str]:
+    def gather(self, trainer) -> dict | None:
+        """On every rank: the whole weights of a model that ranks share, for the first; None when each has them."""
+        return trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
+
+    def write(self, trainer, name: str, weights: dict | None) -> dict[str, str]:
         """Write the model to `name` below the output folder; the answer is a checkpoint line's `dir` and `adapter_dir`.
 
         An adapter is merged into a base that only this machine has; a hub's base is not copied into every checkpoint.
@@ -32,12 +36,12 @@ class ModelWriter:
         _clear(folder)
         model = trainer.accelerator.unwrap_model(trainer.model)
         if not _is_adapter(model):
-            model.save_pretrained(folder)
+            model.save_pretrained(folder, state_dict=weights)
             trainer.processing_class.save_pretrained(folder)
             return {"dir": folder}
         adapter = f"{folder}-adapter"
         _clear(adapter)
-        self._write_adapter(trainer, model, adapter)
+        self._write_adapter(trainer, model, adapter, weights)
         if self.base.kind == "hub":
             shutil.copytree(adapter, folder, dirs_exist_ok=True)
         else:
@@ -45,8 +49,8 @@ class ModelWriter:
             trainer.processing_class.save_pretrained(folder)
         return {"dir": folder, "adapter_dir": adapter}
 
-    def _write_adapter(self, trainer, model, folder: str) -> None:
-        model.save_pretrained(folder)
+    def _write_adapter(self, trainer, model, folder: str, weights: dict | None) -> None:
+        model.save_pretrained(folder, state_dict=weights)
         trainer.processing_class.save_pretrained(folder)
         card = os.path.join(folder, "README.md")
         if os.path.exists(card):

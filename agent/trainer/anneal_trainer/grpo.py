@@ -16,6 +16,7 @@ from .rewards import ROW_COLUMN, Rewards
 # Tokens of one forward and backward pass: as many of a step's completions go together as fit, whole prompts' groups at
 # a time. Few enough for the logits of a 150k vocabulary on a small GPU, many enough that tiny models are quick.
 MICRO_BATCH_TOKENS = 8192
+STATE_FILE = "anneal_state_{rank}.pt"
 
 
 @dataclass
@@ -126,7 +127,7 @@ def trainer_class():
     from trl.trainer.grpo_trainer import GRPOTrainer
 
     class ResumableGRPOTrainer(GRPOTrainer):
-        """Saves the generation buffer with a checkpoint that falls in the middle of it."""
+        """Saves the generation buffer with a checkpoint that falls in the middle of it; resumes in any epoch."""
 
         def __init__(self, *args, rewards: Rewards, show_samples, **kwargs):
             super().__init__(*args, **kwargs)
@@ -146,12 +147,17 @@ def trainer_class():
             self._rewards.count_batch(int(masked.sum()), len(masked))
             return per_function
 
+        def _get_train_sampler(self, dataset=None):
+            self._sampler = super()._get_train_sampler(dataset)
+            return self._sampler
+
         def _save_checkpoint(self, model, trial):
             super()._save_checkpoint(model, trial)
             folder = os.path.join(self._get_output_dir(trial=trial), f"checkpoint-{self.state.global_step}")
             generate_every = self.args.steps_per_generation * self.num_iterations
             torch.save(
                 {
+                    "world_size": self.args.world_size,
                     "step": self._step,
                     "buffered_inputs": self._buffered_inputs if self._step % generate_every else None,
                     "total_train_tokens": self._total_train_tokens,
@@ -165,17 +171,25 @@ def trainer_class():
             super()._load_optimizer_and_scheduler(checkpoint)
             if checkpoint is None:
                 return
-            state = torch.load(
-                os.path.join(checkpoint, self._state_file()), weights_only=True, map_location=self.accelerator.device
-            )
-            self._step = state["step"]
-            self._buffered_inputs = state["buffered_inputs"]
+            path = os.path.join(checkpoint, self._state_file())
+            if not os.path.exists(path):
+                path = os.path.join(checkpoint, STATE_FILE.format(rank=0))
+            state = torch.load(path, weights_only=True, map_location=self.accelerator.device)
+            if state["world_size"] == self.args.world_size:
+                self._step = state["step"]
+                self._buffered_inputs = state["buffered_inputs"]
+            else:
+                # Passes are counted per process, and the buffer's rows were other ranks' too: it is generated again.
+                self._step = self.state.global_step * self.args.gradient_accumulation_steps
             self._total_train_tokens = state["total_train_tokens"]
+            # The sampler draws an order an epoch from a generator of its own, which nobody else winds on.
+            for _ in range(int(self.state.epoch or 0)):
+                torch.randperm(self._sampler.num_samples, generator=self._sampler.generator)
             self._rewards.batches_scored = state["batches_scored"]
             self._rewards.batches_masked_in_a_row = state["batches_masked_in_a_row"]
 
         def _state_file(self) -> str:
-            return f"anneal_state_{self.args.process_index}.pt"
+            return STATE_FILE.format(rank=self.args.process_index)
 
         def create_model_card(self, *args, **kwargs):
             """No card: it would name this machine's folders."""

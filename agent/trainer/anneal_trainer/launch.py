@@ -1,7 +1,8 @@
 """A job on several GPUs: one process a GPU with torch's usual variables, all in this process group; the first reports.
 
 The launcher only waits: it passes SIGTERM on, and ends the others as soon as one has failed. Not
-`accelerate launch`: the children need the report and life descriptors, and here they are passed on by name.
+`accelerate launch`, whose children lose the report and life descriptors and leave this process group: see
+docs/decisions.md.
 """
 
 from __future__ import annotations

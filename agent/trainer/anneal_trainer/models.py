@@ -9,6 +9,8 @@ from .config import Config, Hyperparameters
 from .failures import TrainerFailure
 
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+# FSDP2 by transformers' layers. Whole state dicts: a resume checkpoint is one process's files whatever the world size.
+SHARDED: dict[str, object] = {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Loaded:
     tokenizer: object
     on_gpu: bool
     world_size: int
+    is_sharded: bool
 
     def need_chat_template(self, needed: bool) -> None:
         """Fail when rows are chats and the model has no template for them."""
@@ -31,7 +34,7 @@ class Loaded:
             )
 
 
-def load(folder: str, on_gpu: bool, lora: bool, world_size: int) -> Loaded:
+def load(folder: str, on_gpu: bool, lora: bool, world_size: int, is_sharded: bool) -> Loaded:
     """Load the model and its tokenizer from `folder`, from safetensors and without any code of theirs."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -48,13 +51,14 @@ def load(folder: str, on_gpu: bool, lora: bool, world_size: int) -> Loaded:
         ) from error
     if tokenizer.eos_token is None:
         raise TrainerFailure("base_model_unavailable", "The base model's tokenizer has no end-of-sequence token")
-    return Loaded(folder, model, tokenizer, on_gpu, world_size)
+    return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded)
 
 
 def common_arguments(config: Config, base: Loaded) -> dict[str, object]:
     """TrainingArguments of every method; saving is the callback's, so the library's own strategy is off."""
     h: Hyperparameters = config.hyperparameters  # type: ignore[attr-defined]
     return {
+        **(SHARDED if base.is_sharded else {}),
         "output_dir": config.output_dir,
         "learning_rate": h.learning_rate,
         "num_train_epochs": h.num_epochs,

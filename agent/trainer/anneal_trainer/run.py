@@ -7,7 +7,7 @@ import os
 import platform
 import random
 
-from . import base_models, environment
+from . import base_models, environment, sharding
 from .config import GrpoConfig, SftTextConfig
 from .failures import TrainerFailure
 from .report import Reporter
@@ -57,7 +57,8 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
     h = config.hyperparameters
     # Before the model: an adapter's first weights are drawn when the trainer is built.
     set_seed(h.seed)
-    base = load(folder, on_gpu, h.lora_rank is not None, world_size)
+    is_sharded = sharding.is_sharded(config, folder, world_size, report)
+    base = load(folder, on_gpu, h.lora_rank is not None, world_size, is_sharded)
     callback = ReportCallback(
         report,
         stop,
@@ -66,6 +67,7 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
         epochs=h.max_steps is None,
         manifest=_manifest(world_size),
         device=device,
+        resume_from=config.resume_from,
     )
     trainer = job.make_trainer(base, callback)
     callback.trainer = trainer

@@ -1,6 +1,5 @@
 """Real training on the tiny model: lines, checkpoints, exact resumes, ends."""
 
-import functools
 import json
 import os
 from pathlib import Path
@@ -158,61 +157,6 @@ def test_a_model_without_a_chat_template_cannot_train_chats(tmp_path):
     with pytest.raises(TrainerFailure, match="no chat template") as caught:
         run_here(tmp_path, config)
     assert caught.value.reason == "dataset_format_incompatible"
-
-
-SFT_CASES = {
-    "full": {},
-    "lora": {"lora_rank": 4, "lora_dropout": 0.1},
-    "epochs": {"max_steps": None, "num_epochs": 2.5, "global_batch_size": 8},
-}
-
-
-@pytest.mark.parametrize("case", SFT_CASES)
-def test_a_resumed_sft_job_ends_bit_equal(tmp_path, case):
-    assert_resumes(tmp_path, lambda folder: sft_config(folder, h=SFT_CASES[case]))
-
-
-GRPO_CASES = {"kl": {}, "lora": {"lora_rank": 4}, "no kl": {"kl_coef": 0}, "passes": {"max_prompt_length": 1200}}
-
-
-@pytest.mark.parametrize(
-    "case", ["kl", "lora", *(pytest.param(c, marks=pytest.mark.slow) for c in ("no kl", "passes"))]
-)
-def test_a_resumed_grpo_job_ends_bit_equal(tmp_path, case):
-    assert_resumes(tmp_path, lambda folder: grpo_config(folder, RANDOM, h=GRPO_CASES[case]))
-
-
-@pytest.mark.parametrize("lora", [{}, {"lora_rank": 4}])
-def test_a_resume_in_the_middle_of_a_generation_buffer_is_bit_equal(tmp_path, monkeypatch, lora):
-    from trl.trainer import grpo_config as trl_config
-
-    # One generation for four optimizer steps, so that most saves fall inside its buffer.
-    given = functools.partialmethod(trl_config.GRPOConfig.__init__, steps_per_generation=4)
-    monkeypatch.setattr(trl_config.GRPOConfig, "__init__", given)
-    assert_resumes(tmp_path, lambda folder: grpo_config(folder, RANDOM, h={"max_steps": 6, **lora}))
-
-
-# Uses what the runner has seeded, so that a resumed call must be seeded as the first one was.
-RANDOM = "import random\ndef reward(completions, **kwargs):\n    return [random.random() for _ in completions]\n"
-
-
-def assert_resumes(tmp_path, make):
-    (tmp_path / "whole").mkdir()
-    whole = run_here(tmp_path / "whole", {**make(tmp_path / "whole"), "resume_interval_seconds": EVERY_STEP})
-    saved = checkpoints(whole, "resume")
-    last = whole[-1]["step"]
-    assert set(saved) == set(range(1, last))
-    assert not any("training_args.bin" in os.listdir(line["dir"]) for line in saved.values())
-    for step in sorted({1, last // 2, last - 1}):
-        folder = tmp_path / f"from-{step}"
-        folder.mkdir()
-        resumed = run_here(folder, {**make(folder), "resume_from": saved[step]["dir"]})
-        assert resumed[0]["resumed_from_step"] == step
-        expected = {s: values for s, values in losses(whole).items() if s > step}
-        assert losses(resumed) == expected
-        ends = [checkpoints(lines, "final")[last] for lines in (whole, resumed)]
-        assert len({weights(end.get("adapter_dir", end["dir"])) for end in ends}) == 1
-        assert len({weights(end["dir"]) for end in ends}) == 1
 
 
 def assert_loads(folder):

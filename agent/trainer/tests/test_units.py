@@ -7,6 +7,7 @@ import pytest
 from anneal_trainer.config import GrpoHyperparameters
 from anneal_trainer.failures import TrainerFailure, classify
 from anneal_trainer.grpo import batch_shape
+from anneal_trainer.memory import TrainingState, count_adapter, count_parameters, needs_sharding
 from anneal_trainer.report import Reporter
 
 
@@ -71,3 +72,36 @@ def test_only_finite_numbers_are_reported():
 )
 def test_exceptions_have_reasons(error, reason):
     assert classify(error).reason == reason
+
+
+BILLION = 10**9
+H100 = 80 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("parameters", "trained", "has_reference", "gpus", "sharded"),
+    [
+        (BILLION // 2, BILLION // 2, True, 2, False),  # full training of 0.5 B with a reference model: 12 GB
+        (7 * BILLION, 7 * BILLION, False, 8, True),  # full training of 7 B: 140 GB
+        (7 * BILLION, 7 * BILLION, False, 1, False),  # nobody to share with: it is tried as it is
+        (7 * BILLION, 40_000_000, True, 8, False),  # an adapter on 7 B: 15 GB
+        (70 * BILLION, 200_000_000, False, 8, True),  # an adapter on 70 B: 144 GB
+    ],
+)
+def test_a_model_is_shared_when_one_gpu_cannot_hold_its_training(parameters, trained, has_reference, gpus, sharded):
+    assert needs_sharding(TrainingState(parameters, trained, has_reference), H100, gpus) is sharded
+
+
+def test_parameters_are_counted_from_headers(tmp_path):
+    from peft import get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from anneal_trainer.base_models import make_tiny_llama
+    from anneal_trainer.models import LORA_TARGETS, lora_config
+
+    make_tiny_llama(str(tmp_path))
+    model = AutoModelForCausalLM.from_pretrained(str(tmp_path))
+    assert count_parameters(str(tmp_path)) == sum(parameter.numel() for parameter in model.parameters())
+    adapted = get_peft_model(model, lora_config(hyperparameters(lora_rank=4)))
+    trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
+    assert count_adapter(str(tmp_path), 4, LORA_TARGETS) == trained

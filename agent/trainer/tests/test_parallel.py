@@ -1,0 +1,123 @@
+"""Several processes train one job: two gloo ranks on the CPU, against one process with the same global batch."""
+
+import random
+import socket
+
+import pytest
+from forked import Forked, train
+from in_process import checkpoints, losses
+from trainer_process import grpo_config, sft_config
+
+EVERY_STEP = 1e-9
+NEAR = 1e-5
+LORA = {"lora_rank": 4}
+
+
+def world(folder, make, child=train, size=2, **changes):
+    """The first rank's lines of a job in so many processes."""
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    ranks = [Forked(folder, make(folder, **changes), child, rank, size, port) for rank in range(size)]
+    for other in ranks[1:]:
+        assert other.finish() == []
+    return ranks[0].finish()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def uneven_sft(folder, **changes):
+    """Rows of very different lengths, so that ranks and passes have uneven counts of tokens to learn."""
+    rows = [{"prompt": "x" * (n % 3), "completion": "abcdefghijkl"[: 1 + n % 11]} for n in range(32)]
+    h = {"global_batch_size": 8, "batch_size": 2, "max_steps": 5, **changes.pop("h", {})}
+    return sft_config(folder, rows=rows, h=h, **changes)
+
+
+def assert_near(one, two, keys):
+    first, second = losses(one), losses(two)
+    assert sorted(first) == sorted(second)
+    for step in first:
+        assert {key: first[step][key] for key in keys} == pytest.approx(
+            {key: second[step][key] for key in keys}, abs=NEAR
+        )
+
+
+def assert_near_weights(one, two, last):
+    from safetensors.torch import load_file
+
+    left, right = (load_file(f"{checkpoints(lines, 'final')[last]['dir']}/model.safetensors") for lines in (one, two))
+    assert left.keys() == right.keys()
+    assert max(float((left[name] - right[name]).abs().max()) for name in left) < 1e-4
+
+
+@pytest.mark.parametrize("h", [{}, LORA], ids=["full", "lora"])
+def test_two_processes_lose_as_one_does(tmp_path, h):
+    one = Forked(tmp_path / "one", uneven_sft(make_folder(tmp_path / "one"), h=h)).finish()
+    two = world(tmp_path / "two", uneven_sft, h=h)
+    assert two[0]["world_size"] == 2
+    assert_near(one, two, ["loss", "grad_norm", "learning_rate", "num_tokens"])
+    assert_near_weights(one, two, 5)
+
+
+def make_folder(folder):
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def same_completions(fd, path):
+    """
+    Ranks sample from generators of their own, so that two processes never draw what one does. Here each completion is
+    drawn from its prompt and its place among the prompt's completions: the rest of a step must be equal.
+    """
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    def drawn(self, prompt_ids, *args, **kwargs):
+        places = [prompt_ids[:at].count(ids) for at, ids in enumerate(prompt_ids)]
+        drawn = [random.Random(f"{ids} {place}") for ids, place in zip(prompt_ids, places, strict=True)]
+        return [[at.randrange(256) for _ in range(at.randint(1, 3))] for at in drawn], None
+
+    GRPOTrainer._generate_single_turn = drawn
+    train(fd, path)
+
+
+def sharded(fd, path):
+    """As on GPUs that are too small for one process to hold all."""
+    from anneal_trainer import memory
+
+    memory.smallest_gpu_bytes = lambda: 1024
+    train(fd, path)
+
+
+@pytest.mark.parametrize("h", [{}, LORA], ids=["full", "lora"])
+def test_two_processes_that_share_the_model_lose_as_one_does(tmp_path, h):
+    one = Forked(tmp_path / "one", uneven_sft(make_folder(tmp_path / "one"), h=h)).finish()
+    two = world(tmp_path / "two", uneven_sft, sharded, h=h, resume_interval_seconds=EVERY_STEP)
+    assert any("share it (FSDP)" in line["message"] for line in two if line["type"] == "notice")
+    assert_near(one, two, ["loss", "grad_norm", "learning_rate", "num_tokens"])
+    assert_near_weights(one, two, 5)
+    saved = checkpoints(two, "resume")[2]["dir"]
+    resumed = world(tmp_path / "three", uneven_sft, sharded, h=h, resume_from=saved)
+    assert losses(resumed) == {step: values for step, values in losses(two).items() if step > 2}
+    assert_near_weights(two, resumed, 5)
+
+
+@pytest.mark.parametrize("h", [{}, LORA], ids=["full", "lora"])
+def test_two_processes_learn_from_the_same_completions_as_one_does(tmp_path, h):
+    h = {"max_steps": 3, "global_batch_size": 16, **h}
+    one = Forked(tmp_path / "one", grpo_config(make_folder(tmp_path / "one"), h=h), same_completions).finish()
+    two = world(tmp_path / "two", grpo_config, same_completions, h=h)
+    assert_near(one, two, ["loss", "grad_norm", "reward", "reward_std", "kl", "completions/mean_length", "num_tokens"])
+    assert_near_weights(one, two, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("h", [{}, LORA], ids=["full", "lora"])
+def test_processes_that_share_the_model_generate_and_resume(tmp_path, h):
+    h = {"global_batch_size": 16, **h}
+    whole = world(tmp_path / "one", grpo_config, sharded, h=h, resume_interval_seconds=EVERY_STEP)
+    saved = checkpoints(whole, "resume")[2]["dir"]
+    resumed = world(tmp_path / "two", grpo_config, sharded, h=h, resume_from=saved)
+    assert losses(resumed) == {step: values for step, values in losses(whole).items() if step > 2}
