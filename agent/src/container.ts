@@ -102,7 +102,7 @@ async function runAgent(options: AgentOptions, trainers: Set<number>, draining: 
   };
   try {
     await clearLeftovers(paths, log);
-    const privatePaths = [paths.identity, paths.tasks];
+    const privatePaths = [paths.identity, paths.tasks, paths.cache.files, paths.cache.hub];
     const facts = await probeHost({ ...options, privatePaths, python: options.command.command });
     const { agent_id: id } = await identity.register(facts, draining);
     log.info(`registered as ${id} with ${facts.slots.map((slot) => slot.id).join(", ")}`);

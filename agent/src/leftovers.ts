@@ -16,9 +16,11 @@ export type ProcessFile = z.infer<typeof processFile>;
 /** A killed process is gone in milliseconds unless it hangs in a driver; then we go on without it. */
 const KILLED_WITHIN_MS = 5_000;
 
-/** Makes the state directory this process's own. Throws when another live agent has it. */
+/** Makes the state directory this process's own, what is in it private. Throws when another live agent has it. */
 export async function takeStateDir(paths: StatePaths): Promise<() => Promise<void>> {
-  await mkdir(paths.tasks, { recursive: true, mode: 0o700 });
+  for (const folder of [paths.tasks, paths.cache.files, paths.cache.hub]) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  }
   const [pid = "", startTicks = ""] = (await readIfThere(paths.lock)).split(" ");
   const holder = pid === "" ? null : statOf(Number(pid));
   if (holder && holder.startTicks === startTicks && Number(pid) !== process.pid) {

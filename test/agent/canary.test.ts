@@ -1,4 +1,5 @@
 /** What an agent says of its host's isolation when it registers, and what it does where there is none. */
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -15,8 +16,10 @@ describe("the canary", () => {
     const { api, dir } = bench();
     addTask(api);
     expect(await start(bench(), [started, ...ending]).done).toBe(0);
-    const detail = `scripted: ${join(dir, "state/identity.json")} ${join(dir, "state/tasks")}`;
+    const names = ["identity.json", "tasks", "cache/files", "cache/hub"];
+    const detail = `scripted: ${names.map((name) => join(dir, "state", name)).join(" ")}`;
     expect(api.registrations[0]?.isolation).toEqual({ level: 1, detail });
+    for (const name of names.slice(1)) expect(statSync(join(dir, "state", name)).mode & 0o777).toBe(0o700);
   });
 
   it.each([

@@ -9,7 +9,8 @@ import os
 import site
 import sys
 
-# What any program reads: the linker's libraries and cache, time zones, and the harmless devices.
+# What any program reads: the linker's libraries and cache, time zones, the harmless devices, and what processors there
+# are, without which torch complains.
 SYSTEM = [
     "/usr/lib",
     "/usr/lib64",
@@ -22,6 +23,8 @@ SYSTEM = [
     "/dev/zero",
     "/dev/random",
     "/dev/urandom",
+    "/proc/cpuinfo",
+    "/sys/devices/system/cpu",
 ]
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,29 @@ def test_scratch_nested_deep_is_removed_and_so_is_that_of_a_killed_trainer(tmp_p
     held = quarters.take()
     held.leave()
     assert not abandoned.exists()
+
+
+def test_a_trainer_that_is_killed_takes_the_process_with_it(tmp_path):
+    path = tmp_path / "reward.py"
+    path.write_text("import time\nprint('hangs', flush=True)\ntime.sleep(60)\n")
+    script = (
+        "import sys; from anneal_trainer.config import RewardFunction, UserCode\n"
+        "from anneal_trainer.reward_process import RewardProcess\n"
+        "process = RewardProcess(RewardFunction('rf', 'fn', sys.argv[1], 'trl', 1.0), UserCode(30, 1 << 29, 1000))\n"
+        "process.start(); print(process._process.pid, flush=True); process.wait_loaded()\n"
+    )
+    trainer = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], env={"PYTHONPATH": str(TRAINER)}, stdout=subprocess.PIPE, text=True
+    )
+    pid = int(trainer.stdout.readline())
+    assert trainer.stdout.readline() == "hangs\n"
+    trainer.kill()
+    trainer.wait()
+    trainer.stdout.close()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline, "the reward process outlived its trainer"
+        time.sleep(0.02)
 
 
 @needs_root
