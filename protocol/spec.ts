@@ -80,6 +80,9 @@ export const hyperparametersByMethod = {
 export const gpuRequest = z.object({ type: z.string(), count: z.int().min(1) });
 export type GpuRequest = z.infer<typeof gpuRequest>;
 
+/** So long without a step, and a trainer hangs, where the spec says nothing. */
+export const HANG_TIMEOUT_SECONDS: Readonly<Record<Method, number>> = { sft_text: 600, grpo: 1800 };
+
 const specCommon = {
   version: z.literal(1),
   base_model: baseModelRef,
@@ -90,6 +93,8 @@ const specCommon = {
   provider: z.string().nullable(),
   max_cost_usd: z.number().positive().optional(),
   max_duration_seconds: z.number().positive().optional(),
+  /** Without a step for so long the attempt is lost with reason `hang`; absent means the method's default. */
+  hang_timeout_seconds: z.int().min(10).max(86_400).optional(),
 };
 
 export const jobSpec = z.discriminatedUnion("method", [

@@ -6,6 +6,7 @@
  *   SIGTERM           save a resume checkpoint at the next step boundary, say `stopped`, exit 0.
  * With `--warm <warmHost as JSON>` in place of the config it does its imports first, writes `ready` and a newline to
  * ANNEAL_ORDER_FD, and reads one line there, warmOrder as JSON: from then on it is the trainer of that config.
+ *   SIGUSR1           write the stacks of all threads to stderr, and go on.
  * stdout and stderr are the user's logs. Exit 0 without a `finished` or `stopped` line is `no_checkpoint`.
  */
 import { z } from "zod";

@@ -15,6 +15,8 @@ export interface EndOfTraining {
   readonly record: Pick<TaskRecord, "finished" | "stopped" | "failed">;
   readonly hasFinal: boolean;
   readonly uploadFailure: Error | null;
+  /** What the watch over hangs said before the trainer was killed for it. */
+  readonly hang: string | null;
   readonly logTail: readonly string[];
 }
 
@@ -30,6 +32,7 @@ export function decideEnding(end: EndOfTraining): Ending {
     return fail("no_checkpoint", "the trainer finished without a final checkpoint");
   }
   if (record.stopped || ((wish === "drain" || wish === "pause") && exit.asked)) return releasedEnding(wish);
+  if (end.hang !== null) return fail("hang", end.hang);
   if (exit.signal) return fail("trainer_killed", `the trainer was killed by ${exit.signal}`);
   if (exit.code !== 0) return fail("trainer_error", `the trainer exited with code ${exit.code}; see its last lines`);
   return fail("no_checkpoint", "the trainer exited without a word of how it ended, and without a model");

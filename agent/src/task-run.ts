@@ -5,7 +5,7 @@
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import type { Dispatcher } from "undici";
-import type { Lease, SlotInfo } from "../../protocol";
+import { HANG_TIMEOUT_SECONDS, type Lease, type SlotInfo } from "../../protocol";
 import type { AgentApi } from "./api-client";
 import { ApiError, isLeaseGone } from "./api-error";
 import type { CacheSpace } from "./cache-space";
@@ -131,6 +131,8 @@ export class TaskRun {
       lanes,
       quota,
       record: this.record,
+      outputDir: paths.output,
+      hangMs: 1000 * (lease.spec.hang_timeout_seconds ?? HANG_TIMEOUT_SECONDS[lease.spec.method]),
       checkpoints: uploads,
     });
     return () => decideEnding({ ...end, wish: control.wish });

@@ -2,10 +2,11 @@
  * One run of the trainer: start it, follow what it says and prints, store its checkpoints, wait for its end. It leaves
  * nothing running behind, whichever way it is left.
  */
-import { readTrainerLines } from "./trainer-lines";
+import { readTrainerLines, type ReadLine } from "./trainer-lines";
 import { Checkpoints, type CheckpointsDeps } from "./checkpoints";
 import type { Clock } from "./clock";
 import type { EndOfTraining } from "./decide-ending";
+import { HangWatch, newestWriteMs } from "./hang-watch";
 import { LogPump } from "./log-pump";
 import type { LogQuota } from "./log-quota";
 import type { Lanes } from "./report-lanes";
@@ -18,6 +19,8 @@ import type { TrainerProcess } from "./trainer-process";
 const DRAIN_GRACE_MS = 30_000;
 /** Nothing is saved for these: only time to end its own children. */
 const CANCEL_GRACE_MS = 5_000;
+/** For the stacks of a hung trainer to be written and read. */
+const STACKS_MS = 2_000;
 /** A broken trainer must not fill the job's stream with notices of its broken lines. */
 const MAX_LINE_NOTICES = 20;
 
@@ -28,6 +31,10 @@ export interface TrainDeps {
   readonly lanes: Lanes;
   readonly quota: LogQuota;
   readonly record: TaskRecord;
+  /** Where the trainer writes. */
+  readonly outputDir: string;
+  /** So long without a step is a hang. */
+  readonly hangMs: number;
   readonly checkpoints: Omit<CheckpointsDeps, "onFailure">;
   /** Called with the trainer once it runs, so that the agent's last resort can end it. */
   readonly onStart: (trainer: TrainerProcess) => () => void;
@@ -37,6 +44,9 @@ export async function train(deps: TrainDeps): Promise<EndOfTraining> {
   const { control, lanes, record, clock } = deps;
   const trainer = await deps.startTrainer();
   const ended = deps.onStart(trainer);
+  const watch = new HangWatch({ clock, limitMs: deps.hangMs, lastWriteMs: () => newestWriteMs(deps.outputDir) });
+  const over = new AbortController();
+  const watched = endIfHung(watch, trainer, clock, over.signal);
   try {
     const checkpoints = new Checkpoints({ ...deps.checkpoints, onFailure: () => trainer.stop(CANCEL_GRACE_MS) });
     control.onWish((wish) => trainer.stop(graceOf(wish)));
@@ -46,20 +56,38 @@ export async function train(deps: TrainDeps): Promise<EndOfTraining> {
       clock,
     );
     await Promise.all([
-      follow(trainer, pump, checkpoints, deps),
+      follow(watch.over(readTrainerLines(trainer.reports)), pump, checkpoints, deps),
       pump.run(trainer.stdout, "stdout"),
       pump.run(trainer.stderr, "stderr"),
     ]);
     const exit = await trainer.exited;
+    over.abort();
     await pump.finish();
     await checkpoints.idle();
     const { hasFinal, failure } = checkpoints;
-    return { wish: control.wish, exit, record, hasFinal, uploadFailure: failure, logTail: pump.lastLines() };
+    const hang = await watched;
+    return { wish: control.wish, exit, record, hasFinal, uploadFailure: failure, hang, logTail: pump.lastLines() };
   } finally {
+    over.abort();
     trainer.stop(0);
     await trainer.exited;
     ended();
   }
+}
+
+/** What to say of a hang, when its process is being killed; null when there was none. */
+async function endIfHung(
+  watch: HangWatch,
+  trainer: TrainerProcess,
+  clock: Clock,
+  over: AbortSignal,
+): Promise<string | null> {
+  const hang = await watch.run(over);
+  if (hang === null) return null;
+  trainer.dumpStacks();
+  await clock.sleep(STACKS_MS, over);
+  trainer.stop(0);
+  return hang;
 }
 
 function graceOf(wish: Wish): number {
@@ -68,7 +96,7 @@ function graceOf(wish: Wish): number {
 }
 
 async function follow(
-  trainer: TrainerProcess,
+  lines: AsyncIterable<ReadLine>,
   pump: LogPump,
   checkpoints: Checkpoints,
   { lanes, record, clock }: TrainDeps,
@@ -76,7 +104,7 @@ async function follow(
   let problems = 0;
   const notice = (message: string): Promise<unknown> =>
     lanes.data.push({ type: "notice", ts_ms: clock.now(), message });
-  for await (const read of readTrainerLines(trainer.reports)) {
+  for await (const read of lines) {
     if ("problem" in read) {
       problems += 1;
       if (problems <= MAX_LINE_NOTICES) await notice(`a line of the trainer was not understood: ${read.problem}`);

@@ -36,6 +36,8 @@ export interface TrainerProcess {
    * that is being saved), and SIGKILL for the group after the grace. Asking again may only shorten the grace.
    */
   stop(graceMs: number): void;
+  /** Has every thread's stack written to stderr, by this process and its ranks. */
+  dumpStacks(): void;
 }
 
 export interface SpawnDeps {
@@ -121,7 +123,10 @@ export function supervise({ child, record: { pid } }: SpawnedTrainer, clock: Clo
       if (!hasExited) signalGroup(pid, "SIGKILL");
     });
   };
-  return { pid, reports, stdout, stderr, exited, stop };
+  const dumpStacks = (): void => {
+    if (!hasExited) signalGroup(pid, "SIGUSR1");
+  };
+  return { pid, reports, stdout, stderr, exited, stop, dumpStacks };
 }
 
 async function endWhenQuiet(stream: Readable, clock: Clock): Promise<void> {

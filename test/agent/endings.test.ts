@@ -175,6 +175,7 @@ describe("decideEnding", () => {
     record: { finished: null, stopped: null, failed: null },
     hasFinal: false,
     uploadFailure: null,
+    hang: null,
     logTail: [],
   };
   const finished = {
@@ -198,6 +199,13 @@ describe("decideEnding", () => {
   it("calls an upload that failed by its name, whatever the trainer said", () => {
     const end = decideEnding({ ...finished, hasFinal: false, uploadFailure: new Error("storage is gone") });
     expect(end).toMatchObject({ body: { reason: "upload_failed" } });
+  });
+
+  it("calls a trainer that was killed for hanging by that, unless it had said its end or the task is given back", () => {
+    const hung = { ...base, hang: "nowhere", exit: { code: null, signal: "SIGKILL", asked: true } as const };
+    expect(decideEnding(hung)).toMatchObject({ body: { outcome: "failed", reason: "hang", message: "nowhere" } });
+    expect(decideEnding({ ...hung, wish: "drain" })).toMatchObject({ kind: "release" });
+    expect(decideEnding({ ...finished, hang: "nowhere" })).toMatchObject({ body: { outcome: "completed" } });
   });
 
   it("gives back a task whose trainer had to be killed while draining", () => {

@@ -225,6 +225,7 @@ describe("jobs", () => {
         provider: null,
         max_cost_usd: null,
         max_duration_seconds: null,
+        hang_timeout_seconds: 1800,
       },
       provider: null,
       gpu: null,

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { preparePython } from "../../scripts/python-env";
 import { startAgent, type AgentProcess } from "../harness/agent-process";
 import {
-  createJob,
+  GPU,
   jsonLines,
   readEvents,
   readJob,
@@ -47,14 +47,22 @@ function newAgent(name: string): AgentProcess {
   return agent;
 }
 
-async function longJob(): Promise<string> {
+/** The shortest that a job may ask for. */
+const HANG_TIMEOUT_SECONDS = 10;
+
+async function longJob(hangTimeoutSeconds?: number): Promise<string> {
   const rows = Array.from({ length: 100 }, (_, n) => ({ prompt: `${String(n)}+1=`, completion: String(n + 1) }));
   const datasetId = await uploadDataset(account.client, "sums", jsonLines(rows));
-  return createJob(account.client, {
+  const body = {
     method: "sft_text",
+    base_model: "anneal/tiny-llama",
+    output_name: "long",
+    gpu: GPU,
     dataset_id: datasetId,
     hyperparameters: { learning_rate: 0.001, max_steps: STEPS, batch_size: 8, max_seq_length: 32 },
-  });
+    ...(hangTimeoutSeconds === undefined ? {} : { hang_timeout_seconds: hangTimeoutSeconds }),
+  };
+  return (await account.client.post("/anneal/v1/jobs", body, z.object({ id: z.string() }))).id;
 }
 
 const stepped = z.object({ step: z.number() });
@@ -139,5 +147,28 @@ describe("an agent that was frozen until another had claimed its task", () => {
       .filter((item) => item.event === "metric")
       .map((item) => z.object({ attempt: z.number() }).parse(JSON.parse(item.data)).attempt);
     expect(attempts).toEqual([...attempts].sort((a, b) => a - b));
+  });
+});
+
+describe("a trainer that no longer gets anywhere", () => {
+  it("is killed as hung, and the next attempt goes on from the last committed checkpoint", async () => {
+    const agent = newAgent("only");
+    const jobId = await longJob(HANG_TIMEOUT_SECONDS);
+    await committedStep(jobId);
+    const [trainer = 0] = agent.trainers();
+    process.kill(trainer, "SIGSTOP");
+    const lost = await waitForEvent(
+      account.client,
+      jobId,
+      (HANG_TIMEOUT_SECONDS + 30) * 1000,
+      (event) => event.event_type === "attempt_lost",
+      "the hang",
+    );
+    expect(lost.metadata).toMatchObject({ reason: "hang" });
+    expect(isAlive(trainer)).toBe(false);
+    const resumedFrom = await lastCommittedOf(jobId, 1);
+    const job = await waitUntilEnded(account.client, jobId, START_MS);
+    expect(job, job.log_tail.join("\n")).toMatchObject({ status: "completed", attempt: 2 });
+    await checkCurve(jobId, resumedFrom);
   });
 });

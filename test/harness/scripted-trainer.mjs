@@ -160,6 +160,7 @@ const operations = {
   exit: ({ code }) => process.exit(code),
 };
 
+process.on("SIGUSR1", () => writeAll(2, "the stacks of all threads\n"));
 process.on("SIGTERM", () => {
   if (onTerm === "save") isStopping = true;
   if (onTerm === "exit") process.exit(143);

@@ -51,6 +51,7 @@ export interface JobRequest {
   provider?: string;
   maxCostUsd?: number;
   maxDurationSeconds?: number;
+  hangTimeoutSeconds?: number;
 }
 
 export interface RetryRequest {

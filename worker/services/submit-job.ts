@@ -66,6 +66,7 @@ async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequ
     provider,
     ...(request.maxCostUsd === undefined ? {} : { max_cost_usd: request.maxCostUsd }),
     ...(request.maxDurationSeconds === undefined ? {} : { max_duration_seconds: request.maxDurationSeconds }),
+    ...(request.hangTimeoutSeconds === undefined ? {} : { hang_timeout_seconds: request.hangTimeoutSeconds }),
     hyperparameters: values,
     functions: functions.map((fn, index) => ({ id: fn.id, weight: request.functions[index]?.weight ?? 1 })),
   });

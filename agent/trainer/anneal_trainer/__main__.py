@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
+import signal
 import sys
 
 
@@ -26,6 +28,8 @@ def main(argv: list[str]) -> int:
     from .report import Reporter
     from .stop import StopSwitch
 
+    # Whoever finds this process hanging asks where; the handler needs no Python code to run.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     report = Reporter.from_environment()
     life_fd = int(os.environ.pop("ANNEAL_LIFE_FD")) if "ANNEAL_LIFE_FD" in os.environ else None
     if life_fd is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,7 @@ class Warm:
             env={**clean, "PYTHONPATH": str(TRAINER), **{name: str(fd) for name, fd in pipes.items()}},
             pass_fds=tuple(pipes.values()),
             cwd=folder / "waiting",
+            stderr=(folder / "stderr").open("wb"),
             start_new_session=True,
         )
         for fd in (report_end, life_end):
@@ -67,7 +69,9 @@ def test_the_same_results_to_the_bit_and_sooner(tmp_path, capsys):
     cold_seconds = time.monotonic() - began
     warm = Warm(warm_folder)
     assert warm.orders.recv(100) == b"ready\n"
+    os.kill(warm.process.pid, signal.SIGUSR1)
     lines = warm.run(grpo_config(warm_folder))
+    assert "most recent call first" in (warm_folder / "stderr").read_text()
     with capsys.disabled():
         print(f"\nfrom config to the end: warm {lines[-1]['seconds']:.2f} s, cold {cold_seconds:.2f} s")
     assert losses(lines) == losses(cold.lines)

@@ -1,5 +1,5 @@
 /** Between the native dialect's words and the domain's: pure, and total over the domain's types. */
-import type { BaseModelRef } from "../../../protocol";
+import { HANG_TIMEOUT_SECONDS, type BaseModelRef } from "../../../protocol";
 import type { z } from "@hono/zod-openapi";
 import type { ApiKeyRecord, ProjectRecord } from "../../domain/accounts";
 import type { AgentRecord, BootstrapTokenRecord } from "../../domain/agents";
@@ -58,6 +58,7 @@ export function toJobRequest(body: CreateJob): JobRequest {
     provider: body.provider,
     maxCostUsd: body.max_cost_usd,
     maxDurationSeconds: body.max_duration_seconds,
+    hangTimeoutSeconds: body.hang_timeout_seconds,
   };
 }
 
@@ -187,6 +188,7 @@ function fromSpec(spec: JobRecord["spec"]): z.infer<typeof schema.jobSpec> {
     provider: spec.provider,
     max_cost_usd: spec.max_cost_usd ?? null,
     max_duration_seconds: spec.max_duration_seconds ?? null,
+    hang_timeout_seconds: spec.hang_timeout_seconds ?? HANG_TIMEOUT_SECONDS[spec.method],
   };
 }
 

@@ -172,6 +172,9 @@ export const createJob = z
     provider: z.string().optional(),
     max_cost_usd: z.number().positive().optional(),
     max_duration_seconds: z.number().positive().optional(),
+    hang_timeout_seconds: z.int().min(10).max(86_400).optional().openapi({
+      description: "So long without a step, and the attempt is lost as hung; 600 for sft_text, 1800 for grpo.",
+    }),
   })
   .openapi("CreateJob");
 export type CreateJob = z.infer<typeof createJob>;
@@ -200,6 +203,7 @@ export const jobSpec = z
     provider: z.string().nullable(),
     max_cost_usd: z.number().nullable(),
     max_duration_seconds: z.number().nullable(),
+    hang_timeout_seconds: z.number(),
   })
   .openapi("JobSpec");
 
