@@ -2,7 +2,8 @@
 import worker from "../worker/index";
 import { bareRoutes } from "./bare-routes";
 
-export { AgentObject, JobObject } from "../worker/index";
+// The classes of its objects.
+export * from "../worker/index";
 
 /** The worker's own bindings, among which the bare routes find theirs. */
 type Message = Parameters<typeof worker.queue>[0] extends MessageBatch<infer M> ? M : never;

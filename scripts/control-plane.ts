@@ -121,7 +121,9 @@ async function waitForHealth(url: string, worker: Running, logFile: string): Pro
     ended = true;
   });
   for (;;) {
-    const healthy = await fetch(`${url}/healthcheck`).then(
+    // wrangler's proxy keeps a request until there is a worker, which a broken one never becomes.
+    const signal = AbortSignal.timeout(READY_TIMEOUT_MS / 10);
+    const healthy = await fetch(`${url}/healthcheck`, { signal }).then(
       async (response) => {
         await response.arrayBuffer();
         return response.ok;
