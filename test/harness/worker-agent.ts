@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import type { ArchiveMember, BeginCheckpointResponse, DataItem, Lease, LogLine } from "../../protocol";
+import type { ArchiveMember, BeginCheckpointResponse, DataItem, Lease, LogLine, ReportResponse } from "../../protocol";
 import { ask, type Answer, type WorkerClient } from "./worker-client";
 
 const SLOT = { id: "gpu0", kind: "gpu", gpus: [0] };
@@ -77,9 +77,17 @@ export class WorkerLease {
     mustBe(200, await this.#post("reports", { lane: "data", seq: ++this.#seq.data, items }));
   }
 
-  async log(...lines: string[]): Promise<void> {
+  async log(...lines: string[]): Promise<ReportResponse> {
     const items = lines.map((line): LogLine => ({ ts_ms: Date.now(), stream: "stdout", line }));
-    mustBe(200, await this.#post("reports", { lane: "logs", seq: ++this.#seq.logs, lines: items }));
+    return mustBe(
+      200,
+      await this.#post<ReportResponse>("reports", { lane: "logs", seq: ++this.#seq.logs, lines: items }),
+    );
+  }
+
+  /** A report of log lines as it is, whatever the answer. */
+  logReport(seq: number, line: string): Promise<Answer> {
+    return this.#post("reports", { lane: "logs", seq, lines: [{ ts_ms: 1, stream: "stdout", line }] });
   }
 
   /** Commits `files` as the final model and finishes. */

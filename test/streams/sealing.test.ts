@@ -5,7 +5,8 @@ import type { EventLog } from "../../worker/streams/event-log";
 import type { ItemKind } from "../../worker/streams/items";
 import { renderItem } from "../../worker/streams/sse";
 import { STATUS_WORDS } from "./fixture/status-words";
-import { addEnd, addLines, inObject, keysOf, streamParts, type SseMessage } from "./helpers";
+import { addEnd, addLines, inObject, keysOf, streamParts } from "./helpers";
+import { type SseMessage } from "./sse-reader";
 
 const upTo = (last: number, from = 1): number[] => Array.from({ length: last - from + 1 }, (_, i) => from + i);
 const ids = (messages: { id: number }[]): number[] => messages.map((message) => message.id);

@@ -12,7 +12,8 @@ import {
   Subscribers,
 } from "../../worker/streams/subscribers";
 import { STATUS_WORDS } from "./fixture/status-words";
-import { addEnd, addLines, freshStub, inObject, ManualScheduler, sealedReader, SseReader } from "./helpers";
+import { addEnd, addLines, freshStub, inObject, ManualScheduler, sealedReader } from "./helpers";
+import { SseReader } from "./sse-reader";
 
 function hubOf(storage: DurableObjectStorage) {
   const log = new EventLog(storage);

@@ -31,6 +31,7 @@ import type { JobObjectRpc } from "./rpc";
 
 export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   #parts: JobObjectParts | null = null;
+  #settling: Promise<unknown> | null = null;
 
   /** The parts are built on the first call, which brings the job's id; an alarm finds it in storage. */
   #of(jobId: string): JobObjectParts {
@@ -123,7 +124,9 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
 
   #caughtUp<T>(jobId: string, read: (parts: JobObjectParts) => T): Promise<Answer<T>> {
     return this.#call(jobId, async (parts) => {
-      await parts.door.settled();
+      // A crowd that begins to follow at once costs one look into D1, and does not keep transitions waiting.
+      this.#settling ??= parts.door.settled().finally(() => (this.#settling = null));
+      await this.#settling;
       return read(parts);
     });
   }
