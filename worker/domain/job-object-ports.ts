@@ -43,6 +43,9 @@ export interface JobLocal {
   /** The job's wish to be paused, as D1 last had it: what heartbeats answer by. */
   pauseRequested(): boolean;
   savePauseRequested(requested: boolean): void;
+  /** How long we were away while this epoch's lease was live: no time that the job had. */
+  outageMs(epoch: number): number;
+  addOutage(epoch: number, ms: number): void;
   intent(): { tid: string; atMs: number } | null;
   saveIntent(tid: string, command: JobCommand, atMs: number): void;
   dropIntent(): void;
@@ -69,7 +72,7 @@ export interface JobLocal {
   transaction<T>(work: () => T): T;
 }
 
-export type TimerName = "lease" | "intent";
+export type TimerName = "lease" | "intent" | "duration";
 
 export type ReportOutcome =
   { type: "applied" } | { type: "repeat"; answer: ReportResponse } | { type: "gap"; expected: number };

@@ -47,6 +47,8 @@ export type JobCommand =
   | { type: "lose"; epoch: number; reason: FailureReason; message: string; logTail: string[] }
   /** A late heartbeat of an expired lease that nobody has claimed since. */
   | { type: "revive"; epoch: number; agentId: string; wasRunning: boolean }
+  /** The attempts have held the job for all the time that it was given. */
+  | { type: "time_out"; epoch: number; message: string }
   | { type: "cancel" }
   /** Of a job that an agent holds it is a wish, which takes effect when that agent is gone. */
   | { type: "pause" }
@@ -102,6 +104,8 @@ export function decide(job: JobRecord, command: JobCommand): Verdict {
       return job.status === "queued" && job.task.agentId === command.agentId
         ? allow(revived(job, command.wasRunning))
         : refuse("illegal");
+    case "time_out":
+      return isLive(job.status) ? allow(ended("max_duration", command.message, [])) : refuse("illegal");
     case "cancel":
       return allow(ended("cancelled", "the job was cancelled", []));
     case "pause":

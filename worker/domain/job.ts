@@ -33,6 +33,10 @@ export interface JobRecord {
   retryOf: string | null;
   /** The ended job whose last resume checkpoint this one goes on from, until it has one of its own. */
   startJobId: string | null;
+  /** Time that ended attempts held the job. */
+  heldMs: number;
+  /** When the present attempt began to hold it. */
+  heldSinceMs: number | null;
   createdAtMs: number;
   updatedAtMs: number;
   /** When the first attempt began to train. */

@@ -99,6 +99,8 @@ export interface TransitionWrite {
   tid: string;
   nowMs: number;
   decision: Decision;
+  /** Of the present holding: not counted as time that the job had. */
+  outageMs: number;
   /** Written in the same batch, guarded like the rest. */
   checkpoint?: CheckpointRecord;
 }

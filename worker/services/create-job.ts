@@ -95,6 +95,8 @@ function newJob(id: string, nowMs: number, origin: JobOrigin): JobRecord {
     lostInARow: 0,
     finalCheckpointId: null,
     pauseRequestedAtMs: null,
+    heldMs: 0,
+    heldSinceMs: null,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     startedAtMs: null,

@@ -9,6 +9,7 @@
  */
 import type { CheckpointRecord } from "../domain/artifacts";
 import { DomainError } from "../domain/errors";
+import { durationDeadlineMs } from "../domain/held-time";
 import type { Faults } from "../domain/faults";
 import { leaseId } from "../domain/ids";
 import type { JobEvent, JobRecord } from "../domain/job";
@@ -78,13 +79,16 @@ export class JobDoor {
     return this.#oneAtATime(async () => {
       const { local, clock, faults } = this.#ports;
       await faults.at("alarm_rung");
-      for (const timer of local.dueTimers(clock.nowMs())) {
+      const due = local.dueTimers(clock.nowMs());
+      if (due[0]) this.#giveBack(clock.nowMs() - due[0].atMs);
+      for (const timer of due) {
         // Should what follows fail, or the object die in it, this rings again.
         local.setTimer(timer.name, clock.nowMs() + ALARM_RETRY_MS);
         if (timer.name === "intent") {
           await this.#settled();
           local.clearTimer("intent");
         }
+        if (timer.name === "duration") await this.#durationTimer();
         if (timer.name === "lease") await this.#leaseTimer(clock.nowMs() - timer.atMs);
       }
     });
@@ -136,7 +140,8 @@ export class JobDoor {
     });
     await faults.at("intent_stored");
     const { decision } = verdict;
-    const after = await this.#apply(job, { tid, nowMs, decision, ...(checkpoint ? { checkpoint } : {}) });
+    const outageMs = local.outageMs(job.task.epoch);
+    const after = await this.#apply(job, { tid, nowMs, decision, outageMs, ...(checkpoint ? { checkpoint } : {}) });
     await faults.at("appended");
     this.#effects(job, after);
     return after;
@@ -185,6 +190,7 @@ export class JobDoor {
       local.appendEvents(job.version, job.task.attempt, events);
       local.savePauseRequested(job.pauseRequestedAtMs !== null);
       this.#settleLease(job);
+      this.#armDuration(job);
       local.dropIntent();
       local.clearTimer("intent");
       this.#closeStream(job);
@@ -229,9 +235,41 @@ export class JobDoor {
   /** For a live job whose alarm may have been lost. */
   async #lookAtLease(): Promise<void> {
     const { local, clock, jobs, jobId } = this.#ports;
-    const expiresAtMs = local.lease()?.expiresAtMs ?? 0;
-    if (expiresAtMs <= clock.nowMs()) await this.#leaseTimer(clock.nowMs() - expiresAtMs);
+    const lateMs = clock.nowMs() - (local.lease()?.expiresAtMs ?? 0);
+    if (lateMs >= 0) {
+      this.#giveBack(lateMs);
+      await this.#leaseTimer(lateMs);
+    }
+    await this.#durationTimer();
     await jobs.touchSeen(jobId, clock.nowMs());
+  }
+
+  /** Being late is our own outage: no time that the job had, and its agent has a lease period to tell what it did. */
+  #giveBack(lateMs: number): void {
+    const { local, leaseMs } = this.#ports;
+    const lease = local.lease();
+    if (lateMs > LATE_ALARM_MS && lease?.state === "live") local.addOutage(lease.epoch, lateMs + leaseMs);
+  }
+
+  #armDuration(job: JobRecord): void {
+    const { local } = this.#ports;
+    const deadlineMs = durationDeadlineMs(job, local.outageMs(job.task.epoch));
+    if (deadlineMs === null) local.clearTimer("duration");
+    else local.setTimer("duration", deadlineMs);
+  }
+
+  async #durationTimer(): Promise<void> {
+    const { local, clock } = this.#ports;
+    const job = await this.#settled();
+    const { epoch } = job.task;
+    const deadlineMs = durationDeadlineMs(job, local.outageMs(epoch));
+    if (deadlineMs === null || deadlineMs > clock.nowMs()) {
+      this.#armDuration(job);
+      return;
+    }
+    const seconds = String(job.spec.max_duration_seconds);
+    const message = `its max_duration_seconds of ${seconds} are used up; what was committed stays, and a retry goes on from there`;
+    await this.#transition({ type: "time_out", epoch, message }, `time_out ${String(epoch)}`);
   }
 
   async #leaseTimer(lateMs: number): Promise<void> {

@@ -6,6 +6,7 @@ import { and, asc, desc, eq, gt, inArray, lt, type SQL, sql } from "drizzle-orm"
 import type { SlotOffer } from "../domain/agents";
 import { DomainError } from "../domain/errors";
 import { FIRST_SHARD, shardOf } from "../domain/ids";
+import { heldAfter } from "../domain/held-time";
 import type { JobEvent, JobRecord } from "../domain/job";
 import { isLive, isTerminal, type Decision } from "../domain/job-state";
 import type { IdempotencyRecord, JobFilter, JobStore, Page, PageRequest, TransitionWrite } from "../domain/ports";
@@ -189,7 +190,10 @@ export class D1JobStore implements JobStore {
 }
 
 /** The columns of `jobs` that a decision changes. */
-function changedColumns(job: JobRecord, { decision, nowMs }: TransitionWrite): Partial<typeof jobs.$inferInsert> {
+function changedColumns(
+  job: JobRecord,
+  { decision, nowMs, outageMs }: TransitionWrite,
+): Partial<typeof jobs.$inferInsert> {
   return {
     status: decision.status,
     ...(decision.reason ? { reason: decision.reason } : {}),
@@ -199,6 +203,7 @@ function changedColumns(job: JobRecord, { decision, nowMs }: TransitionWrite): P
     ...(decision.gpu ? { gpuType: decision.gpu.type, gpuCount: decision.gpu.count } : {}),
     ...(decision.lostInARow === undefined ? {} : { lostInARow: decision.lostInARow }),
     ...(decision.finalCheckpointId ? { finalCheckpointId: decision.finalCheckpointId } : {}),
+    ...heldAfter(job, decision.status, nowMs, outageMs),
     pauseRequestedAtMs: pauseWish(job, decision, nowMs),
     ...(decision.started && job.startedAtMs === null ? { startedAtMs: nowMs } : {}),
     ...(decision.status === "provisioning" ? { seenAtMs: nowMs } : {}),

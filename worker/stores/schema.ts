@@ -140,6 +140,8 @@ export const jobs = sqliteTable(
     lostInARow: integer("lost_in_a_row").notNull(),
     finalCheckpointId: text("final_checkpoint_id"),
     pauseRequestedAtMs: integer("pause_requested_at_ms"),
+    heldMs: integer("held_ms").notNull().default(0),
+    heldSinceMs: integer("held_since_ms"),
     retryOf: text("retry_of"),
     startJobId: text("start_job_id"),
     createdAtMs: integer("created_at_ms").notNull(),

@@ -45,6 +45,7 @@ export interface JobLocalParts {
 
 const VERSION_KEY = "job_version";
 const PAUSE_KEY = "pause_requested";
+const OUTAGE_KEY = "outage";
 const SSE_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache, no-transform",
@@ -78,6 +79,19 @@ export class ObjectJobLocal implements JobLocal {
 
   savePauseRequested(requested: boolean): void {
     this.#parts.meta.set(PAUSE_KEY, String(requested));
+  }
+
+  outageMs(epoch: number): number {
+    const known = this.#outage();
+    return known.epoch === epoch ? known.ms : 0;
+  }
+
+  addOutage(epoch: number, ms: number): void {
+    this.#parts.meta.set(OUTAGE_KEY, JSON.stringify({ epoch, ms: this.outageMs(epoch) + ms }));
+  }
+
+  #outage(): { epoch: number; ms: number } {
+    return JSON.parse(this.#parts.meta.get(OUTAGE_KEY) ?? '{"epoch":0,"ms":0}') as { epoch: number; ms: number };
   }
 
   intent(): { tid: string; atMs: number } | null {

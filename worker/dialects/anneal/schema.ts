@@ -155,6 +155,11 @@ export const fn = z
 const gpu = z.object({ type: z.string(), count: z.int() });
 const weighted = z.object({ id: z.string(), weight: z.number() });
 
+const TEN_YEARS_SECONDS = 315_360_000;
+const maxDuration = z.number().positive().max(TEN_YEARS_SECONDS).openapi({
+  description: "Time that attempts may hold the job, all of them together; queued and paused time is not counted.",
+});
+
 export const createJob = z
   .strictObject({
     method: z.string().openapi({ description: `One of ${METHODS.join(", ")}.` }),
@@ -171,7 +176,7 @@ export const createJob = z
     gpu: z.strictObject({ type: z.string(), count: z.int().default(1) }).optional(),
     provider: z.string().optional(),
     max_cost_usd: z.number().positive().optional(),
-    max_duration_seconds: z.number().positive().optional(),
+    max_duration_seconds: maxDuration.optional(),
     hang_timeout_seconds: z.int().min(10).max(86_400).optional().openapi({
       description: "So long without a step, and the attempt is lost as hung; 600 for sft_text, 1800 for grpo.",
     }),
@@ -184,7 +189,7 @@ export const retryJob = z
     from: z.enum(["checkpoint", "start"]).default("checkpoint").openapi({
       description: "`checkpoint`: the old job's last committed resume checkpoint, where it has one.",
     }),
-    max_duration_seconds: z.number().positive().optional().openapi({ description: "In place of the old job's." }),
+    max_duration_seconds: maxDuration.optional().openapi({ description: "In place of the old job's." }),
   })
   .openapi("RetryJob");
 export type RetryJob = z.infer<typeof retryJob>;
