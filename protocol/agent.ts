@@ -78,6 +78,8 @@ export type ClaimRequest = z.infer<typeof claimRequest>;
 export const download = z.object({ url: z.string(), size: z.int().min(0), sha256: sha256Hex });
 export type Download = z.infer<typeof download>;
 
+const datasetInput = download.extend({ format: datasetFormat, name: z.string() });
+
 /** A committed checkpoint to start from. */
 export const checkpointInput = z.object({
   checkpoint_id: z.string(),
@@ -102,7 +104,9 @@ export const lease = z.object({
   /** How the agent gets the base: `job` references come with the files of that checkpoint. */
   base_model: baseModelRef,
   inputs: z.object({
-    dataset: download.extend({ format: datasetFormat, name: z.string() }),
+    dataset: datasetInput,
+    /** Where the spec's `eval` names one. */
+    eval_dataset: datasetInput.optional(),
     functions: z.array(
       download.extend({ id: z.string(), name: z.string(), format: functionFormat, weight: z.number() }),
     ),
@@ -184,7 +188,12 @@ export type ReportResponse = z.infer<typeof reportResponse>;
 
 /** Ends the task. `completed` needs a committed final checkpoint, else 409 `no_final_checkpoint`. */
 export const finishRequest = z.discriminatedUnion("outcome", [
-  z.object({ outcome: z.literal("completed"), step: z.int().min(0) }),
+  z.object({
+    outcome: z.literal("completed"),
+    step: z.int().min(0),
+    early_stopped: z.boolean().optional(),
+    best_step: z.int().min(0).optional(),
+  }),
   z.object({
     outcome: z.literal("failed"),
     reason: failureReason,

@@ -77,6 +77,27 @@ export const hyperparametersByMethod = {
   sft_text: sftTextHyperparameters,
 } as const;
 
+const everySteps = z.int().min(1).max(100_000_000);
+
+/**
+ * Evaluation while training: on a dataset of its own, or on a share of the training rows that is drawn with the job's
+ * seed and held back. At every so many steps, or at each epoch's end when that is absent; always at the last step.
+ */
+export const evaluation = z.union([
+  z.strictObject({ dataset_id: z.string(), every_steps: everySteps.optional() }),
+  z.strictObject({ split_percent: z.int().min(1).max(50), every_steps: everySteps.optional() }),
+]);
+export type Evaluation = z.infer<typeof evaluation>;
+
+/** How many comparisons without an improvement of more than `min_delta` end the job. */
+const plateau = { patience: z.int().min(1).max(100_000), min_delta: z.number().min(0).max(1_000_000) };
+/** `eval_loss` is compared at each evaluation; `reward`, as a mean, once in `window` steps. The best weights are kept. */
+export const earlyStop = z.discriminatedUnion("metric", [
+  z.strictObject({ metric: z.literal("eval_loss"), ...plateau }),
+  z.strictObject({ metric: z.literal("reward"), ...plateau, window: z.int().min(1).max(100_000) }),
+]);
+export type EarlyStop = z.infer<typeof earlyStop>;
+
 export const gpuRequest = z.object({ type: z.string(), count: z.int().min(1) });
 export type GpuRequest = z.infer<typeof gpuRequest>;
 
@@ -95,6 +116,9 @@ const specCommon = {
   max_duration_seconds: z.number().positive().optional(),
   /** Without a step for so long the attempt is lost with reason `hang`; absent means the method's default. */
   hang_timeout_seconds: z.int().min(10).max(86_400).optional(),
+  /** For `sft_text`. */
+  eval: evaluation.optional(),
+  early_stop: earlyStop.optional(),
 };
 
 export const jobSpec = z.discriminatedUnion("method", [

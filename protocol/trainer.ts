@@ -10,7 +10,14 @@
  * stdout and stderr are the user's logs. Exit 0 without a `finished` or `stopped` line is `no_checkpoint`.
  */
 import { z } from "zod";
-import { baseModelRef, datasetFormat, functionFormat, grpoHyperparameters, sftTextHyperparameters } from "./spec";
+import {
+  baseModelRef,
+  datasetFormat,
+  earlyStop,
+  functionFormat,
+  grpoHyperparameters,
+  sftTextHyperparameters,
+} from "./spec";
 import { trainerFailureReason } from "./reasons";
 
 /** `job_…` references never reach the trainer: the agent has put their files at a path. */
@@ -20,12 +27,23 @@ const localBaseModel = z.discriminatedUnion("kind", [
   baseModelRef.options[2],
 ]);
 
+const localDataset = z.object({ path: z.string(), format: datasetFormat });
+
 const configCommon = {
   version: z.literal(1),
   job_id: z.string(),
   attempt: z.int().min(1),
   base_model: localBaseModel,
-  dataset: z.object({ path: z.string(), format: datasetFormat }),
+  dataset: localDataset,
+  /** Absent: the job is not evaluated. Exactly one of `dataset` and `split_percent` is not null. */
+  eval: z
+    .object({
+      dataset: localDataset.nullable(),
+      split_percent: z.int().min(1).max(50).nullable(),
+      every_steps: z.int().min(1).nullable(),
+    })
+    .optional(),
+  early_stop: earlyStop.optional(),
   /** Everything the trainer writes is below this folder. */
   output_dir: z.string(),
   /** An unpacked resume checkpoint, or null for a fresh start. */
@@ -135,7 +153,13 @@ export const trainerLine = z.discriminatedUnion("type", [
     rows: z.array(z.object({ prompt: z.string(), completion: z.string(), reward: z.number().nullable() })).max(16),
   }),
   z.object({ type: z.literal("stopped"), step }),
-  z.object({ type: z.literal("finished"), step }),
+  /** `best_step`: the final checkpoint has the weights of that step, the best by the job's `early_stop`. */
+  z.object({
+    type: z.literal("finished"),
+    step,
+    early_stopped: z.boolean().optional(),
+    best_step: step.optional(),
+  }),
   z.object({ type: z.literal("failed"), reason: trainerFailureReason, message: z.string().max(4000) }),
 ]);
 export type TrainerLine = z.infer<typeof trainerLine>;

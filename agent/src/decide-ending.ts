@@ -28,7 +28,8 @@ export function decideEnding(end: EndOfTraining): Ending {
   if (record.failed) return fail(record.failed.reason, record.failed.message);
   if (end.uploadFailure) return fail("upload_failed", `a checkpoint could not be stored: ${end.uploadFailure.message}`);
   if (record.finished) {
-    if (end.hasFinal) return { kind: "finish", body: { outcome: "completed", step: record.finished.step } };
+    const { step, early_stopped, best_step } = record.finished;
+    if (end.hasFinal) return { kind: "finish", body: { outcome: "completed", step, early_stopped, best_step } };
     return fail("no_checkpoint", "the trainer finished without a final checkpoint");
   }
   if (record.stopped || ((wish === "drain" || wish === "pause") && exit.asked)) return releasedEnding(wish);

@@ -9,6 +9,7 @@ import { unpackArchive } from "./unpack-archive";
 
 export interface LocalInputs {
   readonly datasetPath: string;
+  readonly evalDatasetPath: string | null;
   readonly functionPaths: ReadonlyMap<string, string>;
   readonly baseDir: string | null;
   readonly resumeDir: string | null;
@@ -27,13 +28,15 @@ export async function fetchInputs(
   deps: InputDeps,
   signal: AbortSignal,
 ): Promise<LocalInputs> {
-  const { dataset, functions, base_checkpoint: base, resume } = lease.inputs;
+  const { dataset, eval_dataset: evalDataset, functions, base_checkpoint: base, resume } = lease.inputs;
   const fetch = async (what: string, source: Download, path: string): Promise<void> => {
     await mkdir(dirname(path), { recursive: true });
     await named(what, deps.inputs.fetch(source, path, deps, signal), signal);
   };
   const datasetPath = join(paths.inputs, `dataset${safeExtension(dataset.name)}`);
   await fetch("dataset", dataset, datasetPath);
+  const evalDatasetPath = evalDataset ? join(paths.inputs, `eval-dataset${safeExtension(evalDataset.name)}`) : null;
+  if (evalDataset && evalDatasetPath !== null) await fetch("dataset for evaluation", evalDataset, evalDatasetPath);
   const functionPaths = new Map(functions.map(({ id }, index) => [id, join(paths.inputs, `function-${index}.py`)]));
   for (const source of functions) await fetch(`function ${source.id}`, source, functionPaths.get(source.id) ?? "");
   if (base) await fetchBase(base, paths, fetch, signal);
@@ -46,6 +49,7 @@ export async function fetchInputs(
   }
   return {
     datasetPath,
+    evalDatasetPath,
     functionPaths,
     baseDir: base ? paths.base : null,
     resumeDir: resume ? paths.resume : null,

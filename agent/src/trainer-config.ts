@@ -1,5 +1,12 @@
 /** Lease and local paths → the one file that the trainer reads. */
-import { trainerConfig, type BaseModelRef, type Lease, type SlotInfo, type TrainerConfig } from "../../protocol";
+import {
+  trainerConfig,
+  type BaseModelRef,
+  type Evaluation,
+  type Lease,
+  type SlotInfo,
+  type TrainerConfig,
+} from "../../protocol";
 import type { LocalInputs } from "./inputs";
 import type { TaskPaths } from "./paths";
 
@@ -24,6 +31,8 @@ export function toTrainerConfig(
     resume_interval_seconds: lease.limits.resume_interval_ms / 1000,
     user_code: lease.limits.user_code,
     hyperparameters: spec.hyperparameters,
+    ...(spec.eval && { eval: localEvaluation(spec.eval, lease, inputs) }),
+    ...(spec.early_stop && { early_stop: spec.early_stop }),
   };
   if (spec.method === "sft_text") return trainerConfig.parse({ ...common, method: spec.method });
   const functions = lease.inputs.functions.map(({ id, name, format, weight }) => ({
@@ -34,6 +43,14 @@ export function toTrainerConfig(
     path: inputs.functionPaths.get(id),
   }));
   return trainerConfig.parse({ ...common, method: spec.method, functions });
+}
+
+function localEvaluation(evaluation: Evaluation, lease: Lease, inputs: LocalInputs): TrainerConfig["eval"] {
+  const every_steps = evaluation.every_steps ?? null;
+  if ("split_percent" in evaluation) return { dataset: null, split_percent: evaluation.split_percent, every_steps };
+  const { eval_dataset: dataset } = lease.inputs;
+  if (!dataset || inputs.evalDatasetPath === null) throw new Error("the lease has no dataset for its evaluation");
+  return { dataset: { path: inputs.evalDatasetPath, format: dataset.format }, split_percent: null, every_steps };
 }
 
 function localBaseModel(reference: BaseModelRef, inputs: LocalInputs): BaseModelRef {

@@ -71,6 +71,33 @@ describe("a whole task", () => {
     });
   });
 
+  it("fetches the dataset for an evaluation, and tells which weights the final ones are", async () => {
+    const { api } = bench();
+    const { inputs, spec } = addTask(api);
+    api.queue.length = 0;
+    const asked = {
+      eval: { dataset_id: "ds2", every_steps: 3 },
+      early_stop: { metric: "eval_loss", patience: 2, min_delta: 0 } as const,
+    };
+    const rows = api.files.offer(Buffer.from('{"prompt":"2+2="}\n'));
+    addTask(api, {
+      spec: { ...spec, ...asked },
+      inputs: { ...inputs, eval_dataset: { ...rows, format: "prompt", name: "held.csv" } },
+    });
+    const best = { early_stopped: true, best_step: 3 };
+    const script = [started, { op: "tell_config" }, { op: "checkpoint", kind: "final" }, { op: "finished", best }];
+    expect(await start(bench(), script).done).toBe(0);
+    expect(trainerConfig.parse(JSON.parse(api.only.logs[0]?.line ?? ""))).toMatchObject({
+      eval: {
+        dataset: { format: "prompt", path: expect.stringMatching(/eval-dataset\.csv$/) as string },
+        split_percent: null,
+        every_steps: 3,
+      },
+      early_stop: asked.early_stop,
+    });
+    expect(api.only.finish).toMatchObject({ outcome: "completed", ...best });
+  });
+
   it("starts from a base checkpoint and from resume files", async () => {
     const { api, dir } = bench();
     const lease = addTask(api);

@@ -24,6 +24,7 @@ import {
 } from "./anneal-client";
 
 const V1 = "/anneal/v1";
+const PAIRS = '{"prompt":"1 + 1 =","completion":"2"}';
 const page = <T extends z.ZodType>(item: T) => schema.listOf(item);
 
 describe("who may call", () => {
@@ -277,6 +278,54 @@ describe("jobs", () => {
       status: 400,
       code: "dataset_format_incompatible",
       field: "dataset_id",
+    });
+  });
+
+  it("are evaluated and stopped early as asked", async () => {
+    const { api_key: key } = await newAccount();
+    const [rows, held] = [await newDataset(key, PAIRS), await newDataset(key, PAIRS)];
+    const sft = {
+      ...(await grpoRequest(key)),
+      method: "sft_text",
+      functions: [],
+      dataset_id: rows,
+      hyperparameters: {},
+    };
+    const asked = { eval: { dataset_id: held, every_steps: 5 }, early_stop: { metric: "eval_loss", patience: 3 } };
+    const made = await answered(send("POST", `${V1}/jobs`, key, { body: { ...sft, ...asked } }), 201, schema.job);
+    expect(made.spec).toMatchObject({
+      eval: { dataset_id: held, split_percent: null, every_steps: 5 },
+      early_stop: { metric: "eval_loss", patience: 3, min_delta: 0, window: null },
+    });
+    const { token } = await newAgent(key);
+    const { inputs, spec } = await claim(token);
+    expect(inputs.eval_dataset).toMatchObject({ format: "prompt_completion", sha256: inputs.dataset.sha256 });
+    expect(spec.early_stop).toEqual({ metric: "eval_loss", patience: 3, min_delta: 0 });
+
+    const stop = { metric: "eval_loss", patience: 3 };
+    const other = await newDataset((await newAccount()).api_key, PAIRS);
+    const bad: [Record<string, unknown>, Record<string, unknown>][] = [
+      [{ eval: {} }, { field: "eval" }],
+      [{ eval: { dataset_id: held, split_percent: 10 } }, { field: "eval" }],
+      [{ eval: { split_percent: 51 } }, { field: "eval.split_percent" }],
+      [{ eval: { dataset_id: other } }, { status: 404, field: "eval.dataset_id" }],
+      [{ eval: { dataset_id: await newDataset(key, '{"text":"a"}') } }, { field: "eval.dataset_id" }],
+      [{ early_stop: stop }, { field: "early_stop.metric" }],
+      [{ eval: { split_percent: 10 }, early_stop: { ...stop, window: 2 } }, { field: "early_stop.window" }],
+      [{ early_stop: { metric: "reward", patience: 3 } }, { field: "early_stop.metric" }],
+      [{ early_stop: { metric: "reward" } }, { field: "early_stop.patience" }],
+    ];
+    for (const [changes, error] of bad) {
+      const answer = refused(send("POST", `${V1}/jobs`, key, { body: { ...sft, ...changes } }));
+      expect(await answer).toMatchObject({ status: 400, ...error });
+    }
+    const grpo = await grpoRequest(key);
+    const evaluated = { ...grpo, eval: { split_percent: 10 } };
+    expect(await refused(send("POST", `${V1}/jobs`, key, { body: evaluated }))).toMatchObject({ field: "eval" });
+    const stopped = { ...grpo, early_stop: { metric: "reward", patience: 3, min_delta: 0.1 } };
+    expect((await answered(send("POST", `${V1}/jobs`, key, { body: stopped }), 201, schema.job)).spec).toMatchObject({
+      eval: null,
+      early_stop: { metric: "reward", patience: 3, min_delta: 0.1, window: 10 },
     });
   });
 

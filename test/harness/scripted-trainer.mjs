@@ -128,7 +128,7 @@ const operations = {
   },
   checkpoint: ({ kind, files, adapter }) =>
     checkpoint(kind, files ?? (kind === "resume" ? resumeFiles() : modelFiles()), adapter),
-  finished: () => say({ type: "finished", step }),
+  finished: ({ best }) => say({ type: "finished", step, ...best }),
   /** Prints what it got, so that a test can look. */
   tell_environment: () => writeAll(1, `${JSON.stringify(process.env)}\n`),
   tell_config: () => writeAll(1, `${JSON.stringify(config)}\n`),

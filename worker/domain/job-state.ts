@@ -41,7 +41,7 @@ export type JobCommand =
   | { type: "claim"; agentId: string; provider: string; gpu: GpuRequest; substitutedBy: string | null }
   | { type: "start"; epoch: number; resumedFromStep: number }
   | { type: "commit_checkpoint"; epoch: number; checkpoint: CommittedCheckpoint }
-  | { type: "complete"; epoch: number; step: number }
+  | { type: "complete"; epoch: number; step: number; earlyStopped?: boolean; bestStep?: number }
   | { type: "fail"; epoch: number; reason: FailureReason; message: string; logTail: string[] }
   /** The attempt is gone: expired, released, or failed by bad luck. */
   | { type: "lose"; epoch: number; reason: FailureReason; message: string; logTail: string[] }
@@ -95,7 +95,7 @@ export function decide(job: JobRecord, command: JobCommand): Verdict {
     case "commit_checkpoint":
       return isLive(job.status) ? allow(committed(job, command.checkpoint)) : refuse("illegal");
     case "complete":
-      return completed(job, command.step);
+      return completed(job, command);
     case "fail":
       return isLive(job.status) ? allow(ended(command.reason, command.message, command.logTail)) : refuse("illegal");
     case "lose":
@@ -168,10 +168,18 @@ function committed(job: JobRecord, checkpoint: CommittedCheckpoint): Decision {
   };
 }
 
-function completed(job: JobRecord, step: number): Verdict {
+function completed(
+  job: JobRecord,
+  { step, earlyStopped, bestStep }: Extract<JobCommand, { type: "complete" }>,
+): Verdict {
   if (job.status !== "running" && job.status !== "testing") return refuse("illegal");
   if (job.finalCheckpointId === null) return refuse("no_final_checkpoint");
-  return allow({ status: "completed", events: [{ type: "completed", metadata: { step } }] });
+  const metadata = {
+    step,
+    ...(earlyStopped === undefined ? {} : { early_stopped: earlyStopped }),
+    ...(bestStep === undefined ? {} : { best_step: bestStep }),
+  };
+  return allow({ status: "completed", events: [{ type: "completed", metadata }] });
 }
 
 function paused(job: JobRecord): Decision {

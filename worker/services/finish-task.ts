@@ -34,8 +34,10 @@ export async function releaseTask(
 
 function finishCommand(epoch: number, request: FinishRequest): JobCommand | null {
   switch (request.outcome) {
-    case "completed":
-      return { type: "complete", epoch, step: request.step };
+    case "completed": {
+      const { step, early_stopped: earlyStopped, best_step: bestStep } = request;
+      return { type: "complete", epoch, step, earlyStopped, bestStep };
+    }
     case "failed": {
       const { reason, message, log_tail: logTail } = request;
       return { type: isRetried(reason) ? "lose" : "fail", epoch, reason, message, logTail };

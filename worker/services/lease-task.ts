@@ -182,8 +182,9 @@ async function claim(
 async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer, origin: string): Promise<Lease> {
   const { job, expiresAtMs } = claimed;
   const { settings } = ports;
-  const [dataset, functions, baseCheckpoint, resume] = await Promise.all([
-    datasetInput(ports, job, origin),
+  const [dataset, evalDataset, functions, baseCheckpoint, resume] = await Promise.all([
+    datasetInput(ports, job, job.datasetId, origin),
+    evalDatasetInput(ports, job, origin),
     functionInputs(ports, job, origin),
     baseCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
     resumeCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
@@ -201,7 +202,7 @@ async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer
     lease_ms: settings.leaseMs,
     spec: job.spec,
     base_model: job.spec.base_model,
-    inputs: { dataset, functions, base_checkpoint: baseCheckpoint, resume },
+    inputs: { dataset, eval_dataset: evalDataset, functions, base_checkpoint: baseCheckpoint, resume },
     limits: {
       resume_interval_ms: settings.resumeIntervalMs,
       log_bytes: LOG_BYTES,
@@ -211,8 +212,23 @@ async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer
   };
 }
 
-async function datasetInput(ports: LeasePorts, job: JobRecord, origin: string): Promise<Lease["inputs"]["dataset"]> {
-  const dataset = await ports.datasets.get(job.accountId, job.datasetId);
+async function evalDatasetInput(
+  ports: LeasePorts,
+  job: JobRecord,
+  origin: string,
+): Promise<Lease["inputs"]["eval_dataset"]> {
+  const { eval: evaluation } = job.spec;
+  if (!evaluation || !("dataset_id" in evaluation)) return undefined;
+  return datasetInput(ports, job, evaluation.dataset_id, origin);
+}
+
+async function datasetInput(
+  ports: LeasePorts,
+  job: JobRecord,
+  id: string,
+  origin: string,
+): Promise<Lease["inputs"]["dataset"]> {
+  const dataset = await ports.datasets.get(job.accountId, id);
   if (!dataset) throw new DomainError("not_found", "the job's dataset is gone");
   const { r2Key: key, sizeBytes, accountId, sha256, format, name } = dataset;
   const url = await ports.urls.download({ key, sizeBytes, filename: "dataset.jsonl", accountId }, origin);

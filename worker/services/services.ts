@@ -52,6 +52,8 @@ export interface JobRequest {
   maxCostUsd?: number;
   maxDurationSeconds?: number;
   hangTimeoutSeconds?: number;
+  eval?: { datasetId?: string | null; splitPercent?: number; everySteps?: number };
+  earlyStop?: { metric: string; patience: number; minDelta?: number; window?: number };
 }
 
 export interface RetryRequest {

@@ -5,6 +5,7 @@ import type { DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import { parseBaseModel } from "../domain/base-model";
 import { formatFits } from "../domain/dataset-scan";
 import { DomainError, invalid } from "../domain/errors";
+import { normaliseEarlyStop, normaliseEvaluation } from "../domain/evaluation";
 import { parseGpu } from "../domain/gpu";
 import { normaliseHyperparameters } from "../domain/hyperparameters";
 import type { JobRecord } from "../domain/job";
@@ -49,13 +50,12 @@ async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequ
     allowPaths: ports.settings.dev && provider === "local",
   });
   checkFunctionCount(method, request.functions.length);
-  const [dataset, functions] = await Promise.all([
-    ownDataset(ports, principal, request.datasetId),
+  const [dataset, functions, evalDataset] = await Promise.all([
+    fittingDataset(ports, principal, method, request.datasetId, "dataset_id"),
     Promise.all(request.functions.map((fn) => ownFunction(ports, principal, fn.id))),
+    evalDatasetOf(ports, principal, method, request),
     checkBaseJob(ports, principal, base),
   ]);
-  const misfit = formatFits(method, dataset.format);
-  if (misfit !== null) throw new DomainError("dataset_format_incompatible", misfit, { field: "dataset_id" });
   return jobSpec.parse({
     version: 1,
     method,
@@ -67,6 +67,7 @@ async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequ
     ...(request.maxCostUsd === undefined ? {} : { max_cost_usd: request.maxCostUsd }),
     ...(request.maxDurationSeconds === undefined ? {} : { max_duration_seconds: request.maxDurationSeconds }),
     ...(request.hangTimeoutSeconds === undefined ? {} : { hang_timeout_seconds: request.hangTimeoutSeconds }),
+    ...evaluationOf(method, request, dataset, evalDataset),
     hyperparameters: values,
     functions: functions.map((fn, index) => ({ id: fn.id, weight: request.functions[index]?.weight ?? 1 })),
   });
@@ -89,10 +90,46 @@ function checkFunctionCount(method: Method, count: number): void {
   }
 }
 
-async function ownDataset(ports: SubmitPorts, principal: Principal, id: string | null): Promise<DatasetRecord> {
+/** A dataset of the account whose rows can train (and so test) the method. */
+async function fittingDataset(
+  ports: SubmitPorts,
+  principal: Principal,
+  method: Method,
+  id: string | null,
+  field: string,
+): Promise<DatasetRecord> {
   const dataset = id === null ? null : await ports.datasets.get(principal.accountId, id);
-  if (!dataset) throw new DomainError("not_found", "dataset not found", { field: "dataset_id" });
+  if (!dataset) throw new DomainError("not_found", "dataset not found", { field });
+  const misfit = formatFits(method, dataset.format);
+  if (misfit !== null) throw new DomainError("dataset_format_incompatible", misfit, { field });
   return dataset;
+}
+
+async function evalDatasetOf(
+  ports: SubmitPorts,
+  principal: Principal,
+  method: Method,
+  request: JobRequest,
+): Promise<DatasetRecord | null> {
+  const id = request.eval?.datasetId;
+  return id === undefined ? null : fittingDataset(ports, principal, method, id, "eval.dataset_id");
+}
+
+function evaluationOf(
+  method: Method,
+  { eval: wanted, earlyStop }: JobRequest,
+  dataset: DatasetRecord,
+  evalDataset: DatasetRecord | null,
+): Pick<JobSpec, "eval" | "early_stop"> {
+  const datasetId = evalDataset?.id;
+  if (evalDataset && evalDataset.format !== dataset.format) {
+    const misfit = `its format is ${evalDataset.format}, and the training data's is ${dataset.format}`;
+    throw new DomainError("dataset_format_incompatible", misfit, { field: "eval.dataset_id" });
+  }
+  return {
+    ...(wanted && { eval: normaliseEvaluation(method, { ...wanted, datasetId }) }),
+    ...(earlyStop && { early_stop: normaliseEarlyStop(method, wanted !== undefined, earlyStop) }),
+  };
 }
 
 async function ownFunction(ports: SubmitPorts, principal: Principal, id: string | null): Promise<FunctionRecord> {

@@ -90,13 +90,17 @@ class ReportCallback(TrainerCallback):
                 os.unlink(pickled)
             conditions.write(folder, self._conditions)
         self.trainer.accelerator.wait_for_everyone()
-        self._checkpoint("resume", state, {"dir": folder})
+        self._checkpoint("resume", state.global_step, state.epoch, {"dir": folder})
         self._saved_at = time.monotonic()
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         values = logs or {}
         if "train_runtime" in values:
             self._report.metrics(state.global_step, "system", {k: v for k, v in values.items() if k != "epoch"})
+            return
+        if "eval_loss" in values:
+            told = {k: v for k, v in values.items() if k != "epoch" and not k.endswith(("_runtime", "_per_second"))}
+            self._report.metrics(state.global_step, "eval", told)
             return
         for key in ("loss", "grad_norm"):
             value = values.get(key)
@@ -128,20 +132,28 @@ class ReportCallback(TrainerCallback):
         state = self.trainer.state
         weights = self._writer.gather(self.trainer)
         if state.is_world_process_zero:
-            self._checkpoint(kind, state, self._writer.write(self.trainer, name, weights))
+            self._checkpoint(kind, state.global_step, state.epoch, self._writer.write(self.trainer, name, weights))
         self.trainer.accelerator.wait_for_everyone()
 
-    def _checkpoint(self, kind: str, state, folders: dict[str, str]) -> None:
+    def save_best(self, best) -> None:
+        """Report the best weights as the final checkpoint, with the step that they are of."""
+        if self.trainer.state.is_world_process_zero:
+            self._checkpoint("final", best.best_step, best.best_epoch, best.promote("final"))
+        self.trainer.accelerator.wait_for_everyone()
+
+    def _checkpoint(self, kind: str, step: int, epoch: float | None, folders: dict[str, str]) -> None:
         self._report.send(
             "checkpoint",
             kind=kind,
-            step=state.global_step,
-            epoch=float(state.epoch or 0.0),
+            step=step,
+            epoch=float(epoch or 0.0),
             **folders,
             **self._manifest,
         )
 
     def _decide(self, control) -> None:
+        if control.should_training_stop:
+            return  # It has stopped early, and what would go on from here would train on.
         stop, due = self._agree(self._stop.requested, time.monotonic() - self._saved_at >= self._interval)
         control.should_training_stop = control.should_training_stop or stop
         control.should_save = stop or due

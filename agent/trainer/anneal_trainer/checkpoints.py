@@ -32,16 +32,30 @@ class ModelWriter:
 
         An adapter is merged into a base that only this machine has; a hub's base is not copied into every checkpoint.
         """
-        folder = os.path.join(self.output_dir, name)
+        kept = os.path.join(self.output_dir, f"{name}-trained")
+        self.keep(trainer, kept, weights)
+        return self.complete(trainer, kept, name)
+
+    def keep(self, trainer, folder: str, weights: dict | None) -> None:
+        """Write what is trained, and no more, to `folder`: the whole model, or its adapter."""
         _clear(folder)
         model = trainer.accelerator.unwrap_model(trainer.model)
-        if not _is_adapter(model):
+        if _is_adapter(model):
+            self._write_adapter(trainer, model, folder, weights)
+        else:
             model.save_pretrained(folder, state_dict=weights)
             trainer.processing_class.save_pretrained(folder)
+
+    def complete(self, trainer, kept: str, name: str) -> dict[str, str]:
+        """Make the checkpoint `name` of what was kept, whose folder is used up."""
+        folder = os.path.join(self.output_dir, name)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if not _is_adapter(model):
+            _move(kept, folder)
             return {"dir": folder}
         adapter = f"{folder}-adapter"
-        _clear(adapter)
-        self._write_adapter(trainer, model, adapter, weights)
+        _move(kept, adapter)
+        _clear(folder)
         if self.base.kind == "hub":
             shutil.copytree(adapter, folder, dirs_exist_ok=True)
         else:
@@ -84,3 +98,8 @@ def _is_adapter(model) -> bool:
 def _clear(folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
+
+
+def _move(source: str, folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.rename(source, folder)

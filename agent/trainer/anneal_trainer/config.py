@@ -33,6 +33,25 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """Either `dataset` or `split_percent`; `every_steps` None means at each epoch's end."""
+
+    dataset: Dataset | None
+    split_percent: int | None
+    every_steps: int | None
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """`window` is there for the metric `reward`."""
+
+    metric: str
+    patience: int
+    min_delta: float
+    window: int | None = None
+
+
+@dataclass(frozen=True)
 class UserCode:
     """Bounds on one call of a reward function."""
 
@@ -91,6 +110,8 @@ class Config:
     torch_threads: int | None
     resume_interval_seconds: float
     user_code: UserCode
+    eval: Evaluation | None = None
+    early_stop: EarlyStop | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -81,6 +82,15 @@ def sft_rows(path: str, format: str, system_prompt: str | None) -> list[Row]:
             for row in rows
         ]
     return _some(rows)
+
+
+def hold_back(rows: list[Row], percent: int, seed: int) -> tuple[list[Row], list[Row]]:
+    """(rows to train on, rows to evaluate on), each in their order; the same draw for the same seed."""
+    if len(rows) < 2:
+        raise TrainerFailure("invalid_dataset", "The dataset has one row, and eval.split_percent would hold it back")
+    count = max(1, len(rows) * percent // 100)
+    held = set(random.Random(seed).sample(range(len(rows)), count))
+    return [row for at, row in enumerate(rows) if at not in held], [rows[at] for at in sorted(held)]
 
 
 def grpo_rows(path: str, format: str, system_prompt: str | None) -> list[GrpoRow]:

@@ -50,6 +50,7 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
 
     from .callbacks import ReportCallback
     from .checkpoints import ModelWriter
+    from .evaluation import EvaluationCallback
 
     # Bars are for terminals; here they would be lines of the user's log.
     transformers.utils.logging.disable_progress_bar()
@@ -59,10 +60,12 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
     set_seed(h.seed)
     is_sharded = sharding.is_sharded(config, folder, world_size, report)
     base = load(folder, on_gpu, h.lora_rank is not None, world_size, is_sharded)
+    writer = ModelWriter(config.base_model, folder, config.output_dir)
+    best = EvaluationCallback(report, writer, config.eval, config.early_stop, config.resume_from)
     callback = ReportCallback(
         report,
         stop,
-        ModelWriter(config.base_model, folder, config.output_dir),
+        writer,
         config.resume_interval_seconds,
         epochs=h.max_steps is None,
         manifest=_manifest(world_size),
@@ -70,7 +73,9 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
         resume_from=config.resume_from,
     )
     trainer = job.make_trainer(base, callback)
-    callback.trainer = trainer
+    # Ahead of the reports: what it keeps is in a resume checkpoint before that is announced.
+    trainer.callback_handler.callbacks.insert(0, best)
+    best.trainer = callback.trainer = trainer
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     gc.enable()
@@ -78,14 +83,18 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
     gc.freeze()
     trainer.train(resume_from_checkpoint=config.resume_from)
     state = trainer.state
-    if state.global_step < state.max_steps:
+    if state.global_step < state.max_steps and not best.stopped_early:
         if not stop.requested:
             raise TrainerFailure("trainer_error", f"Training ended at step {state.global_step} of {state.max_steps}")
         report.send("stopped", step=state.global_step)
         return
     job.check_end()
-    callback.save_model("final", "final")
-    report.send("finished", step=state.global_step)
+    if best.best_step is None:
+        callback.save_model("final", "final")
+        report.send("finished", step=state.global_step)
+        return
+    callback.save_best(best)
+    report.send("finished", step=state.global_step, early_stopped=best.stopped_early, best_step=best.best_step)
 
 
 def _set_environment(config: GrpoConfig | SftTextConfig) -> str | None:

@@ -19,11 +19,20 @@ class SftText:
     config: SftTextConfig
     report: Reporter
     rows: list[data.Row] = field(default_factory=list)
+    eval_rows: list[data.Row] = field(default_factory=list)
 
     def read(self) -> None:
         """Read the dataset; before the heavy imports, so that bad data fails at once."""
-        dataset = self.config.dataset
-        self.rows = data.sft_rows(dataset.path, dataset.format, self.config.hyperparameters.system_prompt)
+        h, plan = self.config.hyperparameters, self.config.eval
+        self.rows = data.sft_rows(self.config.dataset.path, self.config.dataset.format, h.system_prompt)
+        if plan is None:
+            return
+        if plan.dataset is not None:
+            self.eval_rows = data.sft_rows(plan.dataset.path, plan.dataset.format, h.system_prompt)
+            return
+        total = len(self.rows)
+        self.rows, self.eval_rows = data.hold_back(self.rows, plan.split_percent, h.seed)
+        self.report.notice(f"Held back {len(self.eval_rows)} of {total} rows for evaluation")
 
     def make_trainer(self, base: Loaded, callback):
         """TRL's trainer over the rows."""
@@ -46,11 +55,14 @@ class SftText:
             gradient_accumulation_steps=accumulation,
             max_length=h.max_seq_length,
             packing=False,
+            per_device_eval_batch_size=h.batch_size,
+            prediction_loss_only=True,
         )
         trainer = _trainer_class()(
             model=base.model,
             args=arguments,
             train_dataset=Dataset.from_list(self.rows),
+            eval_dataset=Dataset.from_list(self.eval_rows) if self.eval_rows else None,
             processing_class=base.tokenizer,
             peft_config=lora_config(h),
             callbacks=[callback],
@@ -59,6 +71,11 @@ class SftText:
             raise TrainerFailure(
                 "invalid_dataset",
                 f"No row has a token to learn within max_seq_length ({h.max_seq_length}): the prompts alone fill it",
+            )
+        if self.eval_rows and len(trainer.eval_dataset) == 0:
+            raise TrainerFailure(
+                "invalid_dataset",
+                f"No row for evaluation has a token to learn within max_seq_length ({h.max_seq_length})",
             )
         dropped = len(self.rows) - len(trainer.train_dataset)
         if dropped:

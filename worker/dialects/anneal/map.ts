@@ -59,6 +59,17 @@ export function toJobRequest(body: CreateJob): JobRequest {
     maxCostUsd: body.max_cost_usd,
     maxDurationSeconds: body.max_duration_seconds,
     hangTimeoutSeconds: body.hang_timeout_seconds,
+    eval: body.eval && {
+      ...(body.eval.dataset_id === undefined ? {} : { datasetId: parseId(PREFIX.dataset, body.eval.dataset_id) }),
+      splitPercent: body.eval.split_percent,
+      everySteps: body.eval.every_steps,
+    },
+    earlyStop: body.early_stop && {
+      metric: body.early_stop.metric,
+      patience: body.early_stop.patience,
+      minDelta: body.early_stop.min_delta,
+      window: body.early_stop.window,
+    },
   };
 }
 
@@ -189,6 +200,21 @@ function fromSpec(spec: JobRecord["spec"]): z.infer<typeof schema.jobSpec> {
     max_cost_usd: spec.max_cost_usd ?? null,
     max_duration_seconds: spec.max_duration_seconds ?? null,
     hang_timeout_seconds: spec.hang_timeout_seconds ?? HANG_TIMEOUT_SECONDS[spec.method],
+    eval: spec.eval
+      ? {
+          dataset_id: "dataset_id" in spec.eval ? PREFIX.dataset + spec.eval.dataset_id : null,
+          split_percent: "split_percent" in spec.eval ? spec.eval.split_percent : null,
+          every_steps: spec.eval.every_steps ?? null,
+        }
+      : null,
+    early_stop: spec.early_stop
+      ? {
+          metric: spec.early_stop.metric,
+          patience: spec.early_stop.patience,
+          min_delta: spec.early_stop.min_delta,
+          window: spec.early_stop.metric === "reward" ? spec.early_stop.window : null,
+        }
+      : null,
   };
 }
 

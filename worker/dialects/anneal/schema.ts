@@ -180,6 +180,32 @@ export const createJob = z
     hang_timeout_seconds: z.int().min(10).max(86_400).optional().openapi({
       description: "So long without a step, and the attempt is lost as hung; 600 for sft_text, 1800 for grpo.",
     }),
+    eval: z
+      .strictObject({
+        dataset_id: z.string().optional(),
+        split_percent: z.int().min(1).max(50).optional(),
+        every_steps: z.int().min(1).max(100_000_000).optional(),
+      })
+      .optional()
+      .openapi({
+        description:
+          "For sft_text: evaluate on another dataset, or on a share of the rows held back by the job's seed (exactly " +
+          "one of the two), at every so many steps (default: each epoch's end) and at the last step.",
+      }),
+    early_stop: z
+      .strictObject({
+        metric: z.enum(["eval_loss", "reward"]),
+        patience: z.int().min(1).max(100_000),
+        min_delta: z.number().min(0).max(1_000_000).optional(),
+        window: z.int().min(1).max(100_000).optional(),
+      })
+      .optional()
+      .openapi({
+        description:
+          "Stop after `patience` comparisons without an improvement of more than `min_delta` (0), and keep the best " +
+          "weights as the final ones. eval_loss (needs eval) is compared at each evaluation; reward (grpo), as the " +
+          "mean of the last `window` steps (10), once in so many steps.",
+      }),
   })
   .openapi("CreateJob");
 export type CreateJob = z.infer<typeof createJob>;
@@ -209,6 +235,21 @@ export const jobSpec = z
     max_cost_usd: z.number().nullable(),
     max_duration_seconds: z.number().nullable(),
     hang_timeout_seconds: z.number(),
+    eval: z
+      .object({
+        dataset_id: z.string().nullable(),
+        split_percent: z.int().nullable(),
+        every_steps: z.int().nullable(),
+      })
+      .nullable(),
+    early_stop: z
+      .object({
+        metric: z.enum(["eval_loss", "reward"]),
+        patience: z.int(),
+        min_delta: z.number(),
+        window: z.int().nullable(),
+      })
+      .nullable(),
   })
   .openapi("JobSpec");
 
