@@ -1,6 +1,7 @@
 /**
  * The trainer's stdout and stderr into the logs lane: lines of at most 16 KiB, colours kept, bytes that are no UTF-8
- * replaced. The pipes are always read, however much comes: what the quota does not admit is dropped and counted.
+ * replaced. The pipes are always read, however much comes: what the quota or the disk does not admit is dropped and
+ * counted.
  */
 import type { Readable } from "node:stream";
 import type { DataItem, LogLine } from "../../protocol";
@@ -15,6 +16,8 @@ const TAIL_LINES = 20;
 const TAIL_LINE_CHARACTERS = 2_000;
 
 export interface LogSink {
+  /** Whether a line would be taken at once; one that is not is left out, so that no trainer waits for its own logs. */
+  hasRoom(): boolean;
   log(line: LogLine): Promise<unknown>;
   notice(item: DataItem): Promise<unknown>;
 }
@@ -41,7 +44,7 @@ export class LogPump {
   /** A line of the agent's own, under the same quota. */
   async say(text: string): Promise<void> {
     const line = text.slice(0, MAX_LINE_BYTES);
-    if (this.quota.admits(Buffer.byteLength(line))) {
+    if (this.admits(Buffer.byteLength(line))) {
       await this.sink.log({ ts_ms: this.clock.now(), stream: "agent", line });
     }
   }
@@ -58,8 +61,14 @@ export class LogPump {
   private take({ bytes }: Piece, stream: "stdout" | "stderr"): Promise<unknown> | undefined {
     this.tail.push(bytes);
     if (this.tail.length > TAIL_LINES) this.tail.shift();
-    if (!this.quota.admits(bytes.length + 1)) return undefined;
+    if (!this.admits(bytes.length + 1)) return undefined;
     return this.sink.log({ ts_ms: this.clock.now(), stream, line: decode(bytes) });
+  }
+
+  private admits(bytes: number): boolean {
+    if (this.sink.hasRoom()) return this.quota.admits(bytes);
+    this.quota.leaveOut(bytes);
+    return false;
   }
 
   private async tell(isLast: boolean): Promise<void> {

@@ -31,12 +31,17 @@ export class LogQuota {
     this.tokens = Math.min(rate * BURST_SECONDS, this.tokens + (Math.max(0, nowMs - this.refilledAtMs) / 1000) * rate);
     this.refilledAtMs = nowMs;
     if (bytes > this.tokens || bytes > this.remaining) {
-      this.dropped = { lines: this.dropped.lines + 1, bytes: this.dropped.bytes + bytes };
+      this.leaveOut(bytes);
       return false;
     }
     this.tokens -= bytes;
     this.remaining -= bytes;
     return true;
+  }
+
+  /** Counts a line that is not let through. */
+  leaveOut(bytes: number): void {
+    this.dropped = { lines: this.dropped.lines + 1, bytes: this.dropped.bytes + bytes };
   }
 
   /** What to tell of lines dropped since the last notice; null when there is nothing or it is too soon. */

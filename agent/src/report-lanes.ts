@@ -19,8 +19,12 @@ import { Waker } from "./waker";
 const MAX_ITEMS = 2_000;
 const MAX_BYTES = 1024 * 1024 - 1024;
 
-/** Beyond this on disk whoever pushes has to wait: ten minutes of silence at over a megabyte a second. */
-const MAX_SPOOL_BYTES = 1024 * 1024 * 1024;
+/**
+ * Bounds on disk. Beyond that of `data` whoever pushes has to wait, and with it the trainer, since a metric is never
+ * dropped: ten minutes of silence at over a megabyte a second. Logs are worth less than training: who has no room for a
+ * line leaves it out (log-pump.ts). Theirs is ten minutes of what the quota admits, and half as much again.
+ */
+const MAX_SPOOL_BYTES = { data: 1024 * 1024 * 1024, logs: 256 * 1024 * 1024 };
 
 /** A worker that answers `seq_gap` to the number it asked for is broken; this is when to stop believing it. */
 const MAX_GAPS_IN_A_ROW = 5;
@@ -68,7 +72,13 @@ export class ReportLane<Item> {
     private readonly name: "data" | "logs",
     private readonly spool: Spool,
     private readonly deps: LaneDeps,
+    private readonly maxSpoolBytes: number = MAX_SPOOL_BYTES[name],
   ) {}
+
+  /** Whether a push would be taken without waiting for the worker. */
+  get hasRoom(): boolean {
+    return this.spool.size <= this.maxSpoolBytes;
+  }
 
   /** Takes an item; resolves when the lane can take more. An item too large for a report is refused with false. */
   async push(item: Item): Promise<boolean> {
@@ -80,7 +90,7 @@ export class ReportLane<Item> {
     this.openBytes += bytes;
     this.running ??= this.run();
     if (this.isSleeping) this.work.wake();
-    while (this.spool.size > MAX_SPOOL_BYTES && !this.isOver) await this.progress.wait();
+    while (!this.hasRoom && !this.isOver) await this.progress.wait();
     return true;
   }
 

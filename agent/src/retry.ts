@@ -15,8 +15,11 @@ export interface RetryPolicy {
 /** For what must arrive while the lease lives. The cap is half a heartbeat, so that an outage's end is soon noticed. */
 export const UNTIL_ANSWERED: RetryPolicy = { baseMs: 250, maxMs: 5_000, giveUpAfterMs: Infinity };
 
-/** For bytes: as long as the agent keeps a trainer alive without hearing from the worker. */
-export const TRANSFER: RetryPolicy = { baseMs: 500, maxMs: 30_000, giveUpAfterMs: 600_000 };
+/**
+ * For bytes: longer than the agent keeps a trainer alive without hearing from the worker (ten minutes after its lease's
+ * end), so that no outage that a task survives costs it a checkpoint.
+ */
+export const TRANSFER: RetryPolicy = { baseMs: 500, maxMs: 30_000, giveUpAfterMs: 900_000 };
 
 /** Longer waits than this asked for by Retry-After are taken as this: nothing in the protocol needs more. */
 const MAX_RETRY_AFTER_MS = 60_000;

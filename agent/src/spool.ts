@@ -34,8 +34,9 @@ export class Spool {
   }
 
   put(number: number, items: string): Promise<void> {
-    this.sizes.set(number, items.length);
-    this.bytes += items.length;
+    const bytes = Buffer.byteLength(items);
+    this.sizes.set(number, bytes);
+    this.bytes += bytes;
     const write = writeFile(this.path(number), items);
     this.writes.set(number, write);
     return write.finally(() => this.writes.delete(number));

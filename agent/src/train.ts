@@ -52,7 +52,11 @@ export async function train(deps: TrainDeps): Promise<EndOfTraining> {
     control.onWish((wish) => trainer.stop(graceOf(wish)));
     const pump = new LogPump(
       deps.quota,
-      { log: (line) => lanes.logs.push(line), notice: (item) => lanes.data.push(item) },
+      {
+        hasRoom: () => lanes.logs.hasRoom,
+        log: (line) => lanes.logs.push(line),
+        notice: (item) => lanes.data.push(item),
+      },
       clock,
     );
     await Promise.all([

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { systemClock, type Clock } from "../../agent/src/clock";
 import { HangWatch } from "../../agent/src/hang-watch";
 import { statOf } from "../../agent/src/process-table";
 import type { ReadLine } from "../../agent/src/trainer-lines";
-import { addTask, isAlive, LeapingClock, start, started, useBench } from "./support";
+import { addTask, fasterClock, isAlive, LeapingClock, start, started, useBench } from "./support";
 
 const LIMIT_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -89,11 +88,6 @@ describe("the watch over hangs", () => {
 
 describe("a trainer that hangs", () => {
   const bench = useBench();
-  const FASTER = 20;
-  const fastClock: Clock = {
-    now: () => systemClock.now() * FASTER,
-    sleep: (ms, signal) => systemClock.sleep(ms / FASTER, signal),
-  };
 
   it("leaves its stacks in the log, is killed, and the attempt is lost with that reason", async () => {
     const { api } = bench();
@@ -107,7 +101,7 @@ describe("a trainer that hangs", () => {
       { op: "on_term", action: "ignore" },
       { op: "wait" },
     ];
-    expect(await start(bench(), script, { clock: fastClock }).done).toBe(1);
+    expect(await start(bench(), script, { clock: fasterClock(20) }).done).toBe(1);
     expect(api.only.finish).toMatchObject({
       outcome: "failed",
       reason: "hang",

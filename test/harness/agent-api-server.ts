@@ -7,6 +7,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { z } from "zod";
 import {
@@ -77,6 +78,8 @@ export class AgentApiServer {
   /** Every connection is cut at once while this is set. */
   isDown = false;
   flushMs = 10;
+  /** Data and logs are answered so late; heartbeats at once. */
+  reportDelayMs = 0;
   /** How many data items the lease had at each commit. */
   readonly dataAtCommit: number[] = [];
   agentToken = "agent-token-1";
@@ -172,6 +175,7 @@ export class AgentApiServer {
     if (first === "files") return this.files.get(second ?? "", request, response);
     if (first === "parts") return this.files.put(second ?? "", Number(third), request, response);
     const body = await readBody(request);
+    if (this.reportDelayMs > 0 && isReport(body)) await sleep(this.reportDelayMs);
     const answer = this.answer(request, pathname, body);
     if (cutAfter) {
       request.socket.destroy();
@@ -347,6 +351,10 @@ function strict<T>(schema: z.ZodType<T>, body: unknown): T {
   if (!isDeepStrictEqual(parsed.data, body))
     throw new Refusal(400, "the body has keys that the protocol does not know");
   return parsed.data;
+}
+
+function isReport(body: unknown): boolean {
+  return typeof body === "object" && body !== null && "lane" in body && body.lane !== "heartbeat";
 }
 
 async function readBody(request: IncomingMessage): Promise<unknown> {
