@@ -15,10 +15,10 @@ export type FaultCounts = Record<Fault, number>;
 
 /** Of a hundred, while all are possible. A frozen agent is no kill, and comes on top. */
 const SHARES: readonly (readonly [Fault, number])[] = [
-  ["agent", 27],
+  ["agent", 25],
   ["trainer", 30],
-  ["worker", 37],
-  ["freeze", 6],
+  ["worker", 40],
+  ["freeze", 5],
 ];
 /** A machine that comes back as itself, or another one in its place. */
 const FRESH_MACHINE = 0.4;

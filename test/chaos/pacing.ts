@@ -8,7 +8,7 @@ import type { Random } from "./random";
 
 const MAX_STRIKES = 2;
 /** After a commit, so that strikes fall on all of training, saving and uploading. */
-const MAX_DELAY_AFTER_COMMIT_MS = 3_000;
+const MAX_DELAY_AFTER_COMMIT_MS = 2_000;
 /** A trainer imports for about as long. */
 const MAX_DELAY_AFTER_STRIKE_MS = 12_000;
 const SECOND_STRIKE = 0.4;

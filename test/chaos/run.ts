@@ -48,7 +48,9 @@ export interface Summary {
   seconds: number;
 }
 
-const POLL_MS = 400;
+const POLL_MS = 500;
+const LOOK_MS = 400;
+const STRIKE_MS = 150;
 /** Jobs that wait or run beyond the machines that there are, so that none of those is ever idle for long. */
 const QUEUED_AHEAD = 1;
 /** Since the last fault, for the jobs that are still under way. */
@@ -121,6 +123,8 @@ class Siege {
   readonly #pacing: Pacing;
   readonly #faults: Faults;
   readonly #startedAtMs = Date.now();
+  #lastStrikeAtMs = Date.now();
+  #isOver = false;
 
   constructor(
     private readonly deployment: Deployment,
@@ -146,19 +150,37 @@ class Siege {
 
   /** Strikes and submits until all is done, then waits for what is under way. */
   async run(): Promise<void> {
-    let lastStrikeAtMs = Date.now();
-    for (;;) {
-      const strikes = this.#faults.kills;
-      if (this.#hasTime() && strikes < this.options.kills) await this.#faults.strikeIfDue(Date.now());
-      if (this.#faults.kills > strikes) lastStrikeAtMs = Date.now();
-      if (this.deployment.plane.isUp) await this.#look();
-      const isMoreWanted = this.#jobs.length < this.options.jobs || strikes < this.options.kills;
-      if (this.#open().length === 0 && !(this.#hasTime() && isMoreWanted)) break;
-      if (this.#hasTime() && isMoreWanted && this.deployment.plane.isUp) await this.#submitAhead();
-      if (Date.now() - lastStrikeAtMs > FINISH_TIMEOUT_MS) break; // The checks tell what did not end.
-      await sleep(POLL_MS);
-    }
+    await Promise.all([this.#keepStriking(), this.#keepLooking()]);
     await this.#faults.recovered();
+  }
+
+  /** On a clock of its own: faults also fall while a request is under way. */
+  async #keepStriking(): Promise<void> {
+    for (; !this.#isOver; await sleep(STRIKE_MS)) {
+      const { kills } = this.#faults;
+      if (!this.#hasTime() || kills >= this.options.kills) continue;
+      await this.#faults.strikeIfDue(Date.now());
+      if (this.#faults.kills > kills) this.#lastStrikeAtMs = Date.now();
+    }
+  }
+
+  async #keepLooking(): Promise<void> {
+    try {
+      for (; ; await sleep(LOOK_MS)) {
+        await Promise.all(this.#open().map((job) => this.#look(job)));
+        this.#tellProgress();
+        if (this.#isMoreWanted()) await this.#submitAhead();
+        else if (this.#open().length === 0) return;
+        if (Date.now() - this.#lastStrikeAtMs > FINISH_TIMEOUT_MS) return; // The checks tell what did not end.
+      }
+    } finally {
+      this.#isOver = true;
+    }
+  }
+
+  #isMoreWanted(): boolean {
+    const { jobs, kills } = this.options;
+    return this.#hasTime() && (this.#jobs.length < jobs || this.#faults.kills < kills);
   }
 
   async check(references: Map<string, Reference>): Promise<string[]> {
@@ -207,21 +229,18 @@ class Siege {
     return this.#jobs.filter(({ seen }) => seen === null || !TERMINAL.includes(seen.status));
   }
 
-  /** Jobs under way, as the API has them now; while the control plane is away, as they were. */
-  async #look(): Promise<void> {
+  /** The job as the API has it now. */
+  async #look(job: Submitted): Promise<void> {
     const { client } = this.deployment;
-    for (const job of this.#open()) {
-      const isTraining = job.seen?.status === "running";
-      const newest = isTraining ? await patiently(() => newestCheckpoint(client, job.id)) : null;
-      const seen = await patiently(() => readJob(client, job.id));
-      job.seen = seen;
-      if (seen.status === "queued" && seen.attempt === 0) continue;
-      this.#pacing.see(
-        job.id,
-        { attempt: seen.attempt, lostInARow: seen.lost_in_a_row, newestCheckpoint: newest },
-        Date.now(),
-      );
-    }
+    const isTraining = job.seen?.status === "running";
+    const newest = isTraining ? await patiently(() => newestCheckpoint(client, job.id)) : null;
+    job.seen = await patiently(() => readJob(client, job.id));
+    if (job.seen.attempt === 0) return;
+    const { attempt, lost_in_a_row: lostInARow } = job.seen;
+    this.#pacing.see(job.id, { attempt, lostInARow, newestCheckpoint: newest }, Date.now());
+  }
+
+  #tellProgress(): void {
     this.options.progress({
       kills: this.#faults.kills,
       completed: this.#jobs.length - this.#open().length,
