@@ -96,6 +96,6 @@ const model = z.object({ sha256: z.string(), url: z.string() });
 export async function downloadModel(client: ApiClient, id: string): Promise<{ sha256: string; bytes: Uint8Array }> {
   const { sha256, url } = await client.get(`/anneal/v1/jobs/${id}/model`, model);
   const response = await fetch(url);
-  if (!response.ok) throw new Error(`the model's URL answered ${String(response.status)}`);
+  if (!response.ok) throw new ApiError("GET", new URL(url).pathname, response.status, await response.text());
   return { sha256, bytes: new Uint8Array(await response.arrayBuffer()) };
 }

@@ -6,6 +6,7 @@ import { downloadModel, readEvents, readJob, readPoints, type JobEvent, type Poi
 
 /** What a recipe gives when nobody disturbs it. */
 export interface Reference {
+  jobId: string;
   sha256: string;
   points: Point[];
 }
@@ -16,7 +17,7 @@ const TIMED = ["step_time"];
 export async function readReference(client: ApiClient, jobId: string): Promise<Reference> {
   const { sha256, bytes } = await downloadModel(client, jobId);
   if (createHash("sha256").update(bytes).digest("hex") !== sha256) throw new Error(`${jobId}: wrong bytes`);
-  return { sha256, points: await readPoints(client, jobId) };
+  return { jobId, sha256, points: await readPoints(client, jobId) };
 }
 
 export async function checkJob(

@@ -13,11 +13,11 @@ export const FAULTS = ["agent", "trainer", "worker", "freeze"] as const;
 export type Fault = (typeof FAULTS)[number];
 export type FaultCounts = Record<Fault, number>;
 
-/** Of a hundred, while all are possible. A frozen agent is no kill, and comes on top. */
+/** Of a hundred, while all are possible; a worker may be killed only when every job can bear it, which is seldom so. A frozen agent is no kill, and comes on top. */
 const SHARES: readonly (readonly [Fault, number])[] = [
-  ["agent", 25],
-  ["trainer", 30],
-  ["worker", 40],
+  ["agent", 20],
+  ["trainer", 25],
+  ["worker", 50],
   ["freeze", 5],
 ];
 /** A machine that comes back as itself, or another one in its place. */

@@ -11,7 +11,7 @@ const MAX_STRIKES = 2;
 const MAX_DELAY_AFTER_COMMIT_MS = 2_000;
 /** A trainer imports for about as long. */
 const MAX_DELAY_AFTER_STRIKE_MS = 12_000;
-const SECOND_STRIKE = 0.4;
+const SECOND_STRIKE = 0.2;
 /** A job's first attempt is left alone until its first commit, but now and then. */
 const EARLY_STRIKE = 0.3;
 

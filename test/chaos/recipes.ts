@@ -26,14 +26,14 @@ const LORA = { lora_rank: 4, lora_alpha: 8, lora_dropout: 0.1 };
 export function recipes(scale: number): Recipe[] {
   const steps = (full: number): number => Math.max(10, Math.round(full * scale));
   return [
-    { name: "sft", method: "sft_text", hyperparameters: { ...SFT, max_steps: steps(1000) } },
-    { name: "grpo", method: "grpo", hyperparameters: { ...GRPO, max_steps: steps(300) } },
-    { name: "sft-lora", method: "sft_text", hyperparameters: { ...SFT, ...LORA, max_steps: steps(700) } },
-    { name: "grpo-lora", method: "grpo", hyperparameters: { ...GRPO, ...LORA, max_steps: steps(240) } },
+    { name: "sft", method: "sft_text", hyperparameters: { ...SFT, max_steps: steps(3000) } },
+    { name: "grpo", method: "grpo", hyperparameters: { ...GRPO, max_steps: steps(500) } },
+    { name: "sft-lora", method: "sft_text", hyperparameters: { ...SFT, ...LORA, max_steps: steps(2000) } },
+    { name: "grpo-lora", method: "grpo", hyperparameters: { ...GRPO, ...LORA, max_steps: steps(400) } },
     {
       name: "sft-epochs",
       method: "sft_text",
-      hyperparameters: { ...SFT, seed: 7, num_epochs: Math.max(2, Math.round(6 * scale)) },
+      hyperparameters: { ...SFT, seed: 7, num_epochs: Math.max(2, Math.round(16 * scale)) },
     },
   ];
 }

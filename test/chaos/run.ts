@@ -56,7 +56,7 @@ const QUEUED_AHEAD = 1;
 /** Since the last fault, for the jobs that are still under way. */
 const FINISH_TIMEOUT_MS = 600_000;
 /** A stream that has an end is read in much less. */
-const FOLLOW_TIMEOUT_MS = 60_000;
+const FOLLOW_TIMEOUT_MS = 120_000;
 const TERMINAL = ["completed", "failed", "timed_out", "cancelled"];
 
 interface Submitted {
@@ -64,6 +64,7 @@ interface Submitted {
   recipe: Recipe;
   follower: Follower;
   seen: Job | null;
+  checked: Promise<string[]> | null;
 }
 
 export async function runChaos(options: ChaosOptions): Promise<Summary> {
@@ -72,11 +73,11 @@ export async function runChaos(options: ChaosOptions): Promise<Summary> {
   try {
     const inputs = await uploadInputs(deployment.client);
     const references = await runUndisturbed(deployment, inputs, options);
-    const siege = new Siege(deployment, inputs, options);
+    const siege = new Siege(deployment, inputs, references, options);
     await siege.run();
-    const violations = await siege.check(new Map([...references].map(([name, { reference }]) => [name, reference])));
+    const violations = await siege.violations();
     violations.push(...(await deployment.stop()));
-    const ids = [...[...references.values()].map(({ id }) => id), ...siege.jobIds];
+    const ids = [...[...references.values()].map(({ jobId }) => jobId), ...siege.jobIds];
     violations.push(...checkStored(readStored(path.join(options.dir, "data")), ids));
     return siege.summary(violations, (Date.now() - startedAtMs) / 1000);
   } finally {
@@ -89,14 +90,14 @@ async function runUndisturbed(
   { client }: Deployment,
   inputs: Inputs,
   { recipes, say }: ChaosOptions,
-): Promise<Map<string, { id: string; reference: Reference }>> {
+): Promise<Map<string, Reference>> {
   const begun = await Promise.all(
     recipes.map(async (recipe) => ({
       recipe,
       id: await createJob(client, jobRequest(recipe, inputs), `reference ${recipe.name}`),
     })),
   );
-  const found = new Map<string, { id: string; reference: Reference }>();
+  const found = new Map<string, Reference>();
   for (const { recipe, id } of begun) {
     const job = await untilEnded(id, () => readJob(client, id));
     if (job.status !== "completed" || job.attempt !== 1) {
@@ -104,7 +105,7 @@ async function runUndisturbed(
     }
     const reference = await readReference(client, id);
     say(`${recipe.name}: ${String(reference.points.length)} steps, ${reference.sha256.slice(0, 12)}`);
-    found.set(recipe.name, { id, reference });
+    found.set(recipe.name, reference);
   }
   return found;
 }
@@ -129,6 +130,7 @@ class Siege {
   constructor(
     private readonly deployment: Deployment,
     private readonly inputs: Inputs,
+    private readonly references: Map<string, Reference>,
     private readonly options: ChaosOptions,
   ) {
     this.#random = new Random(options.seed);
@@ -183,28 +185,42 @@ class Siege {
     return this.#hasTime() && (this.#jobs.length < jobs || this.#faults.kills < kills);
   }
 
-  async check(references: Map<string, Reference>): Promise<string[]> {
-    const { client } = this.deployment;
-    const violations = [...this.#faults.violations];
-    for (const { id, recipe, follower } of this.#jobs) {
-      const reference = references.get(recipe.name);
-      if (reference === undefined) throw new Error(`no reference of ${recipe.name}`);
-      const replay = new Follower(client, id);
-      const isOver = await Promise.race([
-        Promise.all([replay.done, follower.done]).then(() => true),
-        sleep(FOLLOW_TIMEOUT_MS).then(() => false),
-      ]);
-      for (const one of [replay, follower]) one.stop();
-      const found = await checkJob(client, id, reference, replay.items);
-      if (!isOver) found.push("its stream does not end");
-      else if (!sameStream(replay.items, follower.items)) found.push("the live reader saw another stream");
-      violations.push(...found.map((sentence) => `${id} (${recipe.name}): ${sentence}`));
-    }
+  /** Everything that did not hold of any job, and of the faults themselves. */
+  async violations(): Promise<string[]> {
+    const found = [...this.#faults.violations];
+    for (const job of this.#jobs) found.push(...(await this.#checked(job)));
     const { kills } = this.options;
     if (Number.isFinite(kills) && this.#faults.kills < kills) {
-      violations.push(`only ${String(this.#faults.kills)} of ${String(kills)} kills in the time`);
+      found.push(`only ${String(this.#faults.kills)} of ${String(kills)} kills in the time`);
     }
-    return violations;
+    return found;
+  }
+
+  /** A job is checked as soon as it has ended, while others are struck: reading goes on through outages too. */
+  #checked(job: Submitted): Promise<string[]> {
+    const check = (): Promise<string[]> =>
+      this.#check(job).catch((error: unknown) => [`it could not be checked: ${String(error)}`]);
+    job.checked ??= check().then((found) => {
+      this.options.say(`${job.id} (${job.recipe.name}): ${found.join("; ") || "as undisturbed"}`);
+      return found.map((sentence) => `${job.id} (${job.recipe.name}): ${sentence}`);
+    });
+    return job.checked;
+  }
+
+  async #check({ id, recipe, follower }: Submitted): Promise<string[]> {
+    const { client } = this.deployment;
+    const reference = this.references.get(recipe.name);
+    if (reference === undefined) throw new Error(`no reference of ${recipe.name}`);
+    const replay = new Follower(client, id);
+    const isOver = await Promise.race([
+      Promise.all([replay.done, follower.done]).then(() => true),
+      sleep(FOLLOW_TIMEOUT_MS).then(() => false),
+    ]);
+    for (const one of [replay, follower]) one.stop();
+    const found = await patiently(() => checkJob(client, id, reference, replay.items));
+    if (!isOver) found.push("its stream does not end");
+    else if (!sameStream(replay.items, follower.items)) found.push("the live reader saw another stream");
+    return found;
   }
 
   summary(violations: string[], seconds: number): Summary {
@@ -235,6 +251,7 @@ class Siege {
     const isTraining = job.seen?.status === "running";
     const newest = isTraining ? await patiently(() => newestCheckpoint(client, job.id)) : null;
     job.seen = await patiently(() => readJob(client, job.id));
+    if (TERMINAL.includes(job.seen.status)) void this.#checked(job);
     if (job.seen.attempt === 0) return;
     const { attempt, lost_in_a_row: lostInARow } = job.seen;
     this.#pacing.see(job.id, { attempt, lostInARow, newestCheckpoint: newest }, Date.now());
@@ -257,6 +274,6 @@ class Siege {
     const recipe = this.options.recipes[number % this.options.recipes.length];
     if (recipe === undefined) throw new Error("there are no recipes");
     const id = await createJob(client, jobRequest(recipe, this.inputs), `job ${String(number + 1)}`);
-    this.#jobs.push({ id, recipe, follower: new Follower(client, id), seen: null });
+    this.#jobs.push({ id, recipe, follower: new Follower(client, id), seen: null, checked: null });
   }
 }

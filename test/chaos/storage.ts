@@ -1,5 +1,5 @@
 /**
- * What the stopped control plane left on disk, read as files: D1's rows and R2's keys as miniflare keeps them. Here
+ * What the stopped control plane left on disk, read as files: D1's rows, R2's keys and the jobs' objects. Here
  * nothing can hide behind an API that heals when it is asked.
  */
 import { globSync } from "node:fs";
@@ -11,7 +11,18 @@ const jobRow = z.object({ id: z.string(), status: z.string(), version: z.number(
 const taskRow = z.object({ id: z.string(), state: z.string(), epoch: z.number(), attempt: z.number() });
 const eventRow = z.object({ job_id: z.string(), version: z.number(), type: z.string() });
 const checkpointRow = z.object({ job_id: z.string(), kind: z.string(), state: z.string(), manifest_key: z.string() });
+const leaseRow = z.object({ epoch: z.number(), state: z.string() });
+const timerRow = z.object({ name: z.string() });
+const countRow = z.object({ count: z.number() });
 const keyRow = z.object({ key: z.string() });
+
+/** Of one job's Durable Object. */
+export interface JobObjectRows {
+  jobId: string;
+  leases: z.infer<typeof leaseRow>[];
+  timers: z.infer<typeof timerRow>[];
+  intents: number;
+}
 
 export interface Stored {
   jobs: z.infer<typeof jobRow>[];
@@ -20,6 +31,7 @@ export interface Stored {
   checkpoints: z.infer<typeof checkpointRow>[];
   /** R2's keys. */
   keys: string[];
+  objects: JobObjectRows[];
 }
 
 /** `dataDir` is what wrangler was given as `--persist-to`. */
@@ -33,6 +45,7 @@ export function readStored(dataDir: string): Stored {
       events: rows(d1, "SELECT job_id, version, type FROM job_events ORDER BY job_id, version, seq", eventRow),
       checkpoints: rows(d1, "SELECT job_id, kind, state, manifest_key FROM checkpoints ORDER BY id", checkpointRow),
       keys: rows(r2, "SELECT key FROM _mf_objects ORDER BY key", keyRow).map(({ key }) => key),
+      objects: readJobObjects(path.join(dataDir, "v3", "do")),
     };
   } finally {
     d1.close();
@@ -40,15 +53,36 @@ export function readStored(dataDir: string): Stored {
   }
 }
 
-/** The database below `dir` that has this table. */
+function readJobObjects(dir: string): JobObjectRows[] {
+  return openAll(dir, "intent").map((object) => {
+    const [job] = rows(object, "SELECT value AS key FROM meta WHERE key = 'job_id'", keyRow);
+    const [intents] = rows(object, "SELECT count(*) AS count FROM intent", countRow);
+    const found = {
+      jobId: job?.key ?? "",
+      leases: rows(object, "SELECT epoch, state FROM lease ORDER BY epoch", leaseRow),
+      timers: rows(object, "SELECT name FROM timers", timerRow),
+      intents: intents?.count ?? 0,
+    };
+    object.close();
+    return found;
+  });
+}
+
 function openOne(dir: string, table: string): DatabaseSync {
-  for (const file of globSync("**/*.sqlite", { cwd: dir })) {
+  const [found, ...others] = openAll(dir, table);
+  if (found === undefined || others.length > 0) throw new Error(`not one database with a table ${table} below ${dir}`);
+  return found;
+}
+
+/** The databases below `dir` that have this table. */
+function openAll(dir: string, table: string): DatabaseSync[] {
+  return globSync("**/*.sqlite", { cwd: dir }).flatMap((file) => {
     const database = new DatabaseSync(path.join(dir, file));
     const found = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(table);
-    if (found !== undefined) return database;
+    if (found !== undefined) return [database];
     database.close();
-  }
-  throw new Error(`no database with a table ${table} below ${dir}`);
+    return [];
+  });
 }
 
 function rows<T>(database: DatabaseSync, query: string, shape: z.ZodType<T>): T[] {
@@ -73,6 +107,7 @@ export function checkStored(stored: Stored, jobIds: string[]): string[] {
     ),
     ...open.map(({ id, state }) => `the task of ${id} is ${state}`),
     ...checkResumes(stored),
+    ...stored.objects.flatMap(checkObject),
     ...stored.keys.filter((key) => !isKnownKey(key, asked)).map((key) => `R2 has ${key}, which no table knows`),
   ];
 }
@@ -96,6 +131,14 @@ function checkResumes({ checkpoints, keys }: Stored): string[] {
     }
     return state === "committed" && keys.includes(key) ? [] : [`a ${kind} checkpoint of ${id} is ${state}`];
   });
+}
+
+/** Nothing is under way in a job's object, and nothing will wake it. */
+function checkObject({ jobId, leases, timers, intents }: JobObjectRows): string[] {
+  const last = leases.at(-1)?.state;
+  const isQuiet = last === "ended" && timers.length === 0 && intents === 0;
+  const rest = `lease ${String(last)}, ${String(timers.length)} timers, ${String(intents)} intents`;
+  return isQuiet ? [] : [`the object of ${jobId} is left with ${rest}`];
 }
 
 function isKnownKey(key: string, jobIds: string[]): boolean {
