@@ -152,6 +152,24 @@ describe("MetricStore", () => {
       }
     }));
 
+  it("spreads the points over the rows that have the key, wherever they are", () =>
+    inObject((storage) => {
+      const metrics = new MetricStore(storage);
+      const has = (step: number): boolean => step >= 4_000 && step < 6_000 && step % 10 === 0;
+      const rows = Array.from({ length: 20_000 }, (_, i) => row(i, { loss: i, ...(has(i) ? { rare: i } : {}) }));
+      storage.transactionSync(() => metrics.add(rows));
+      for (const keys of [["rare"], ["rare", "unknown"]]) {
+        const found = steps(metrics.query({ keys, maxPoints: 100 }));
+        expect(found.length).toBeGreaterThanOrEqual(99);
+        expect([found[0], found.at(-1), found.every(has)]).toEqual([4_000, 5_990, true]);
+      }
+      expect(steps(metrics.query({ keys: ["rare"], fromStep: 5_985, maxPoints: 100 }))).toEqual([5_990]);
+      expect(steps(metrics.query({ keys: ["rare"], fromStep: 6_000, maxPoints: 100 }))).toEqual([]);
+      // A row that gets the key later is found like the others.
+      metrics.add([row(19_999, { rare: 1 })]);
+      expect(steps(metrics.query({ keys: ["rare"], fromStep: 6_000, maxPoints: 100 }))).toEqual([19_999]);
+    }));
+
   it.each([1, 7])("samples 50,000 rows logged every %i steps in seeks, not a scan", (every) =>
     inObject((storage) => {
       const metrics = new MetricStore(storage);
