@@ -31,7 +31,13 @@ export function createApp(deps: EdgeDeps): Hono<HttpEnv> {
   root.get("/healthcheck", (c) => c.json({ status: "ok" }));
   // Signed: the token says which bytes, for whom and until when.
   root.get("/blobs/:token/:filename?", prepare(deps), async (c) =>
-    c.var.services.download(c.req.param("token"), c.req.header("range") ?? null),
+    c.var.services.download(c.req.param("token"), {
+      // Hono runs HEAD through here and takes the body off.
+      head: c.req.raw.method === "HEAD",
+      range: c.req.header("range") ?? null,
+      ifRange: c.req.header("if-range") ?? null,
+      ifNoneMatch: c.req.header("if-none-match") ?? null,
+    }),
   );
   return root;
 }

@@ -8,9 +8,11 @@ import { DomainError, loggable } from "./domain/errors";
 import { configOf, type Env } from "./env";
 import { ObjectAgentDirectory, ObjectJobDoors, ObjectUploadSessions } from "./objects/doors";
 import { WorkerDispatchQueue } from "./queues/dispatch";
+import { WorkerVerifyQueue } from "./queues/verify";
 import * as accounts from "./services/accounts";
 import * as agents from "./services/agents";
 import { authenticate } from "./services/authenticate";
+import { checkpointVerdict } from "./services/checkpoint-verdict";
 import { claimTask } from "./services/claim-task";
 import { TaskCheckpoints } from "./services/commit-checkpoint";
 import * as control from "./services/control-job";
@@ -28,12 +30,15 @@ import { retryJob } from "./services/retry-job";
 import type { Services } from "./services/services";
 import { submitJob } from "./services/submit-job";
 import { sweep, tickJob } from "./services/sweep";
+import { sweepBytes } from "./services/sweep-bytes";
 import * as datasets from "./services/upload-dataset";
 import { UploadSession } from "./services/upload-session";
 import * as uploads from "./services/uploads";
+import { verifyCheckpoint } from "./services/verify-checkpoint";
 import { D1AccountStore, D1KeyStore } from "./stores/account-store";
 import { D1AgentStore } from "./stores/agent-store";
 import { D1CheckpointStore, D1DatasetStore, D1FunctionStore } from "./stores/artifact-stores";
+import { D1BegunStore } from "./stores/begun-store";
 import { R2BlobStore } from "./stores/blob-store";
 import { databases } from "./stores/database";
 import { digestStream, RunningDigest, sha256Hex, toHex } from "./stores/digests";
@@ -81,16 +86,19 @@ function ports(env: Env, later: Later, faults: Faults) {
     functions: new D1FunctionStore(dbs),
     jobs: new D1JobStore(dbs),
     checkpoints: new D1CheckpointStore(dbs),
+    begun: new D1BegunStore(dbs),
     agents: new D1AgentStore(dbs),
     uploads: new D1UploadStore(dbs),
     sessions: new ObjectUploadSessions(env.UPLOAD),
     newDigest: () => new RunningDigest("sha256"),
+    digestOf: digestStream,
     blobs,
     multipart: new R2MultipartStore(env.BUCKET),
     manifests: new R2ManifestStore(blobs),
     urls: new WorkerUrlSigner(tokens, clock),
     tokens: new AgentTokenSigner(tokens, clock),
     queue: new WorkerDispatchQueue(env.DISPATCH),
+    verifyQueue: new WorkerVerifyQueue(env.VERIFY),
     doors: new ObjectJobDoors(env.JOB),
     directory: new ObjectAgentDirectory(env.AGENT),
     settings: config.settings,
@@ -108,9 +116,11 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     ...artifactServices(p),
     ...jobServices(p),
     ...agentServices(p),
-    download: (token, range) => downloadBlob(p, token, range),
+    download: (token, request) => downloadBlob(p, token, request),
     tickJob: (jobId) => tickJob(p, jobId),
     sweep: () => sweep(p),
+    sweepBytes: () => sweepBytes(p),
+    verifyCheckpoint: (message) => verifyCheckpoint(p, message),
   };
 }
 
@@ -239,6 +249,7 @@ export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string,
   return {
     ...{ local, door, reports, archive, keeper },
     checkpoints: new TaskCheckpoints({ ...p, jobId, door, reports }),
+    verdict: checkpointVerdict.bind(null, { ...p, jobId, local }),
     claim: claimTask.bind(null, { local, door }),
     finish: finishTask.bind(null, { local, door, reports }),
     release: releaseTask.bind(null, { local, door, reports }),

@@ -1,6 +1,6 @@
 /** Bindings, and configuration parsed once. */
 import { z } from "zod";
-import type { QueueMessage, Settings } from "./domain/ports";
+import type { QueueMessage, Settings, VerifyMessage } from "./domain/ports";
 import type { AgentObjectRpc, JobObjectRpc, UploadObjectRpc } from "./objects/rpc";
 
 export interface Env {
@@ -10,6 +10,7 @@ export interface Env {
   AGENT: DurableObjectNamespace<AgentObjectRpc>;
   UPLOAD: DurableObjectNamespace<UploadObjectRpc>;
   DISPATCH: Queue<QueueMessage>;
+  VERIFY: Queue<VerifyMessage>;
   ASSETS: Fetcher;
   ANNEAL_DEPLOYMENT?: string;
   ANNEAL_PUBLIC_URL?: string;

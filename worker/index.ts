@@ -1,9 +1,10 @@
 import { createApp } from "./app";
 import { services } from "./container";
 import { loggable } from "./domain/errors";
-import type { Later, QueueMessage } from "./domain/ports";
+import type { Later, QueueMessage, VerifyMessage } from "./domain/ports";
 import { configOf, type Env } from "./env";
 import { consumeDeadLetters, consumeDispatch } from "./queues/dispatch";
+import { consumeVerify } from "./queues/verify";
 
 export { AgentObject } from "./objects/agent-object";
 export { JobObject } from "./objects/job-object";
@@ -27,9 +28,14 @@ export default {
   fetch: app.fetch,
   async queue(batch, env, ctx) {
     if (batch.queue.endsWith("-dead")) consumeDeadLetters(batch);
-    else await consumeDispatch(batch, (jobId) => services(env, laterIn(ctx)).tickJob(jobId));
+    else if (batch.queue.endsWith("-verify")) {
+      await consumeVerify(batch, (message) => services(env, laterIn(ctx)).verifyCheckpoint(message));
+    } else await consumeDispatch(batch, (jobId) => services(env, laterIn(ctx)).tickJob(jobId));
   },
   async scheduled(_event, env, ctx) {
-    await services(env, laterIn(ctx)).sweep();
+    const { sweep, sweepBytes } = services(env, laterIn(ctx));
+    // Jobs first: nothing that waits for bytes may keep them.
+    await sweep();
+    await sweepBytes();
   },
-} satisfies ExportedHandler<Env, QueueMessage>;
+} satisfies ExportedHandler<Env, QueueMessage | VerifyMessage>;

@@ -110,7 +110,7 @@ export async function reportStarted(agent: AgentPrincipal, lease: Lease, resumed
 
 const hex = (algorithm: string, bytes: Uint8Array) => createHash(algorithm).update(bytes).digest("hex");
 
-/** Uploads one small file in one part and gives back what the commit needs. */
+/** Uploads one file in its parts and gives back what the commit needs. */
 export async function uploadCheckpoint(
   agent: AgentPrincipal,
   lease: Lease,
@@ -123,11 +123,17 @@ export async function uploadCheckpoint(
   const begin = { kind, step, files: [{ role, path, size: bytes.byteLength }] };
   const begun = await using((s) => s.beginCheckpoint(agent, lease.lease_id, begin, ORIGIN));
   const [file] = begun.files;
-  const part = file?.parts[0];
-  if (!file || !part) throw new Error("no part to upload");
-  const token = new URL(part.url).pathname.split("/").at(-1) ?? "";
-  const md5 = createHash("md5").update(bytes).digest();
-  const { etag } = await using((s) => s.putPart(token, new Blob([bytes]).stream(), md5.toString("base64")));
+  if (!file) throw new Error("no file to upload");
+  const parts: CommitCheckpointRequest["files"][number]["parts"] = [];
+  let at = 0;
+  for (const { number, size, url } of file.parts) {
+    const slice = bytes.subarray(at, at + size);
+    at += size;
+    const token = new URL(url).pathname.split("/").at(-1) ?? "";
+    const md5 = createHash("md5").update(slice).digest();
+    const { etag } = await using((s) => s.putPart(token, new Blob([slice]).stream(), md5.toString("base64")));
+    parts.push({ number, size, md5: md5.toString("hex"), etag });
+  }
   return {
     checkpoint_id: begun.checkpoint_id,
     kind,
@@ -136,12 +142,7 @@ export async function uploadCheckpoint(
     world_size: 1,
     torch_threads: 1,
     versions: {},
-    files: [
-      {
-        ...{ role, path, size: bytes.byteLength, sha256: hex("sha256", bytes), upload: file.upload },
-        parts: [{ number: 1, size: bytes.byteLength, md5: hex("md5", bytes), etag }],
-      },
-    ],
+    files: [{ ...{ role, path, size: bytes.byteLength, sha256: hex("sha256", bytes), upload: file.upload }, parts }],
   };
 }
 

@@ -74,9 +74,10 @@ describe("the main job", () => {
     expect(text.trimEnd().endsWith('event: end\ndata: {"status":"completed"}')).toBe(true);
     const model = await using((s) => s.modelDownload(done, "http://anneal.test"));
     const token = new URL(model.archiveUrl).pathname.split("/")[2] ?? "";
-    const bytes = await (await using((s) => s.download(token, null))).text();
+    const whole = { head: false, range: null, ifRange: null, ifNoneMatch: null };
+    const bytes = await (await using((s) => s.download(token, whole))).text();
     expect(bytes).toBe("weights of step 10");
-    const part = await using((s) => s.download(token, "bytes=0-6"));
+    const part = await using((s) => s.download(token, { ...whole, range: "bytes=0-6" }));
     expect([part.status, await part.text()]).toEqual([206, "weights"]);
   });
 

@@ -4,6 +4,12 @@ import type { CheckpointKind, DatasetFormat, FunctionFormat } from "../../protoc
 /** Signed URLs live at most an hour (design/bytes.md). */
 export const SIGNED_URL_TTL_MS = 60 * 60 * 1000;
 
+/** Up to here a checkpoint's file is read back and hashed when it is committed; larger ones by a message afterwards. */
+export const READ_BACK_MAX_BYTES = 64 * 1024 * 1024;
+
+/** A message to read them that was sent this long ago is lost, or its consumer is: the sweep sends another. */
+export const VERIFY_AGAIN_MS = 30 * 60_000;
+
 export interface DatasetRecord {
   id: string;
   accountId: string;
@@ -53,4 +59,6 @@ export interface CheckpointRecord {
   /** `deleted`: a resume checkpoint whose files were dropped for newer ones. */
   state: "committed" | "bad" | "deleted";
   createdAtMs: number;
+  /** Its large files are still to be read again, by a message that is due then; null when nothing is to be read. */
+  verifyAfterMs: number | null;
 }

@@ -57,6 +57,8 @@ export interface JobLocal {
   appendEvents(version: number, attempt: number, events: JobEvent[]): void;
   /** The `end` item, once: the stream closes after it. */
   appendEnd(status: JobStatus, nowMs: number): void;
+  /** A sentence for people; none after the stream's end. */
+  appendNotice(attempt: number, message: string, nowMs: number): void;
   hasListeners(): boolean;
   listEvents(page: EventsPage): StreamEventPage;
   queryMetrics(query: MetricsQuery): MetricsAnswer;
@@ -90,6 +92,8 @@ export interface JobDoorStub {
     origin: string,
   ): Promise<BeginCheckpointResponse>;
   commitCheckpoint(agentId: string, epoch: number, request: CommitCheckpointRequest): Promise<CommitCheckpointResponse>;
+  /** What reading its large files has shown: `fault` says what is wrong, null that nothing is. */
+  checkpointVerdict(checkpointId: string, fault: string | null): Promise<void>;
   finish(agentId: string, epoch: number, request: FinishRequest): Promise<JobRecord>;
   release(agentId: string, epoch: number, request: ReleaseRequest): Promise<JobRecord>;
   events(page: EventsPage): Promise<StreamEventPage>;

@@ -139,6 +139,25 @@ export interface CheckpointStore {
   withOrdinals(jobId: string): Promise<CheckpointRecord[]>;
   resumesBeyond(jobId: string, keep: number): Promise<CheckpointRecord[]>;
   markDeleted(ids: string[]): Promise<void>;
+  markBad(id: string): Promise<void>;
+  markVerified(id: string): Promise<void>;
+  /** Committed ones whose large files were to be read by `nowMs`; they are due again at `nextMs`. */
+  takeUnverified(nowMs: number, nextMs: number, limit: number): Promise<{ id: string; jobId: string }[]>;
+}
+
+/** What a checkpoint's begin has opened, below one prefix of R2. */
+export interface BegunCheckpoint {
+  checkpointId: string;
+  jobId: string;
+  prefix: string;
+  begunAtMs: number;
+}
+
+export interface BegunStore {
+  add(begun: BegunCheckpoint): Promise<void>;
+  remove(checkpointId: string): Promise<void>;
+  /** The oldest that were begun before `atMs` and are not removed yet. */
+  before(atMs: number, limit: number): Promise<BegunCheckpoint[]>;
 }
 
 export interface AgentStore {
@@ -175,6 +194,8 @@ export interface BlobStore {
   /** `length` bytes from `offset`, streamed. */
   read(key: string, offset: number, length: number): Promise<ReadableStream<Uint8Array> | null>;
   delete(keys: string[]): Promise<void>;
+  /** Everything whose key begins so: for prefixes that one begin has made. */
+  deletePrefix(prefix: string): Promise<void>;
 }
 
 /** Uploads of checkpoint files: opened and completed by the worker alone. */
@@ -205,6 +226,8 @@ export interface MultipartStore {
 export interface SignedDownload {
   key: string;
   sizeBytes: number;
+  /** Of the whole stored file: its bytes never change, so this is its ETag. */
+  sha256: string;
   filename: string;
   accountId: string;
   /** One file inside a stored-block archive. */
@@ -212,7 +235,7 @@ export interface SignedDownload {
 }
 
 export interface UrlSigner {
-  /** A URL that answers GET and Range until it expires (at most 1 h). */
+  /** A URL that answers GET, HEAD and Range until it expires (at most 1 h). */
   download(blob: SignedDownload, origin: string): Promise<string>;
   /** A URL that takes one part by PUT. */
   part(part: { key: string; uploadId: string; number: number; size: number }, origin: string): Promise<string>;
@@ -227,6 +250,18 @@ export interface TokenSigner {
 }
 
 export type QueueMessage = { type: "tick"; jobId: string };
+
+/** The n-th large file of a committed checkpoint is to be read. */
+export interface VerifyMessage {
+  jobId: string;
+  checkpointId: string;
+  file: number;
+}
+
+export interface VerifyQueue {
+  /** At most 100. */
+  sendMany(messages: VerifyMessage[]): Promise<void>;
+}
 
 export interface DispatchQueue {
   send(message: QueueMessage, delaySeconds: number): Promise<void>;

@@ -23,6 +23,7 @@ export class ObjectJobDoors implements JobDoors {
         unwrap(await object.beginCheckpoint(jobId, agentId, epoch, request, origin)),
       commitCheckpoint: async (agentId, epoch, request) =>
         unwrap(await object.commitCheckpoint(jobId, agentId, epoch, request)),
+      checkpointVerdict: async (id, fault) => unwrap(await object.checkpointVerdict(jobId, id, fault)),
       finish: async (agentId, epoch, request) => unwrap(await object.finish(jobId, agentId, epoch, request)),
       release: async (agentId, epoch, request) => unwrap(await object.release(jobId, agentId, epoch, request)),
       // RPC carries what these two answer, though its types do not know `unknown` and a Response inside data.

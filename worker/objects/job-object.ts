@@ -81,6 +81,10 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     return this.#call(jobId, (parts) => parts.checkpoints.commit(agentId, epoch, request));
   }
 
+  checkpointVerdict(jobId: string, checkpointId: string, fault: string | null): Promise<Answer<void>> {
+    return answering(() => this.#of(jobId).verdict(checkpointId, fault));
+  }
+
   finish(jobId: string, agentId: string, epoch: number, request: FinishRequest): Promise<Answer<JobRecord>> {
     return this.#call(jobId, (parts) => parts.finish(agentId, epoch, request));
   }

@@ -1,7 +1,7 @@
 /**
  * Checkpoints of a lease (design/bytes.md), in the job's object. Begin opens uploads at fresh keys; the agent puts parts;
  * commit completes and verifies them, writes the manifest and then, by a transition, the row that makes it count. Every
- * step may be repeated. Accepted: uploads that are never committed stay until R2 drops them after 7 days.
+ * step may be repeated. What is begun and never committed is swept after 7 days, and R2 itself drops open uploads then.
  */
 import {
   CHECKPOINT_PART_BYTES,
@@ -11,11 +11,12 @@ import {
   type CommitCheckpointRequest,
   type CommitCheckpointResponse,
 } from "../../protocol";
-import type { CheckpointRecord } from "../domain/artifacts";
+import { READ_BACK_MAX_BYTES, VERIFY_AGAIN_MS, type CheckpointRecord } from "../domain/artifacts";
 import { DomainError, invalid } from "../domain/errors";
 import type { Faults } from "../domain/faults";
 import type { JobRecord } from "../domain/job";
 import type {
+  BegunStore,
   BlobStore,
   CheckpointStore,
   Clock,
@@ -24,7 +25,9 @@ import type {
   ManifestStore,
   MultipartStore,
   UrlSigner,
+  VerifyQueue,
 } from "../domain/ports";
+import { dropOldResumes } from "./drop-old-resumes";
 import type { JobDoor } from "./job-door";
 import type { TaskReports } from "./report-task";
 
@@ -39,6 +42,8 @@ export interface CheckpointPorts {
   door: JobDoor;
   reports: TaskReports;
   checkpoints: CheckpointStore;
+  begun: BegunStore;
+  verifyQueue: VerifyQueue;
   manifests: ManifestStore;
   multipart: MultipartStore;
   blobs: BlobStore;
@@ -63,7 +68,7 @@ export class TaskCheckpoints {
     request: BeginCheckpointRequest,
     origin: string,
   ): Promise<BeginCheckpointResponse> {
-    const { ids, jobId } = this.#ports;
+    const { ids, jobId, begun, clock } = this.#ports;
     await this.#live(agentId, epoch);
     const parts = request.files.reduce((sum, file) => sum + partCount(file.size), 0);
     if (parts > MAX_PARTS) {
@@ -72,14 +77,16 @@ export class TaskCheckpoints {
         `need ${String(parts)} parts of ${String(CHECKPOINT_PART_BYTES)} bytes; a checkpoint may have ${String(MAX_PARTS)}`,
       );
     }
-    const nonce = ids.randomHex(8);
+    const prefix = `ckpt/${jobId}/${String(epoch)}/${String(request.step)}/${ids.randomHex(8)}/`;
+    const checkpointId = ids.next();
+    await begun.add({ checkpointId, jobId, prefix, begunAtMs: clock.nowMs() });
     const files = await Promise.all(
       request.files.map(async (file, index) => {
-        const key = `ckpt/${jobId}/${String(epoch)}/${String(request.step)}/${nonce}/${String(index)}`;
+        const key = prefix + String(index);
         return { path: file.path, role: file.role, ...(await this.#openUpload(key, file.size, origin)) };
       }),
     );
-    return { checkpoint_id: ids.next(), files };
+    return { checkpoint_id: checkpointId, files };
   }
 
   async #openUpload(key: string, size: number, origin: string) {
@@ -119,8 +126,19 @@ export class TaskCheckpoints {
     await faults.at("manifest_stored");
     const { id, kind, step } = record;
     await door.transition({ type: "commit_checkpoint", epoch, checkpoint: { id, kind, step, ordinal } }, id, record);
-    if (kind !== "epoch") this.#ports.later(this.#dropOldResumes(kind === "final" ? 0 : RESUME_CHECKPOINTS_KEPT));
+    this.#ports.later(this.#afterCommit(record));
     return { checkpoint_id: id, ordinal };
+  }
+
+  /** Whatever of this is lost, the sweep makes up for. */
+  async #afterCommit({ id, jobId, kind, verifyAfterMs }: CheckpointRecord): Promise<void> {
+    const { begun, verifyQueue } = this.#ports;
+    await begun.remove(id);
+    const unread = verifyAfterMs !== null;
+    if (unread) await verifyQueue.sendMany([{ jobId, checkpointId: id, file: 0 }]);
+    // A final checkpoint that may still prove bad leaves what training could go on from.
+    const keep = kind === "final" && !unread ? 0 : RESUME_CHECKPOINTS_KEPT;
+    if (kind !== "epoch") await dropOldResumes(this.#ports, jobId, keep);
   }
 
   /** Throws unless the lease is live, or comes to life again. */
@@ -187,20 +205,14 @@ export class TaskCheckpoints {
       modelSizeBytes: model?.size ?? null,
       sizeBytes: request.files.reduce((sum, file) => sum + file.size, 0),
       state: "committed",
-      createdAtMs: this.#ports.clock.nowMs(),
+      ...this.#times(request.files),
     };
   }
 
-  async #dropOldResumes(keep: number): Promise<void> {
-    const { checkpoints, manifests, blobs, jobId } = this.#ports;
-    const old = await checkpoints.resumesBeyond(jobId, keep);
-    if (old.length === 0) return;
-    for (const checkpoint of old) {
-      const manifest = await manifests.read(checkpoint);
-      // Marked first: nobody may begin to read what is about to go. The manifest goes last, so a retry finds the rest.
-      await checkpoints.markDeleted([checkpoint.id]);
-      await blobs.delete([...manifest.files.map((file) => file.key), checkpoint.manifestKey]);
-    }
+  #times(files: { size: number }[]): Pick<CheckpointRecord, "createdAtMs" | "verifyAfterMs"> {
+    const createdAtMs = this.#ports.clock.nowMs();
+    const unread = files.some(({ size }) => size > READ_BACK_MAX_BYTES);
+    return { createdAtMs, verifyAfterMs: unread ? createdAtMs + VERIFY_AGAIN_MS : null };
   }
 }
 

@@ -4,27 +4,65 @@ import { DomainError } from "../domain/errors";
 import type { BlobStore, SignedDownload, UrlSigner } from "../domain/ports";
 import { gzipSlice, withoutBlockHeaders } from "../domain/stored-archive";
 
+/** The headers as they came, null when absent. */
+export interface DownloadRequest {
+  head: boolean;
+  range: string | null;
+  ifRange: string | null;
+  ifNoneMatch: string | null;
+}
+
 export async function downloadBlob(
   ports: { urls: UrlSigner; blobs: BlobStore },
   token: string,
-  rangeHeader: string | null,
+  request: DownloadRequest,
 ): Promise<Response> {
   const blob = await ports.urls.verifyDownload(token);
   const sizeBytes = blob.member?.sizeBytes ?? blob.sizeBytes;
-  const range = parseRange(rangeHeader, sizeBytes);
-  const { offset, length } = range ?? { offset: 0, length: sizeBytes };
-  const body = length === 0 ? null : await open(ports.blobs, blob, offset, length);
+  const etag = etagOf(blob);
   const headers = new Headers({
-    "content-type": "application/octet-stream",
-    "content-length": String(length),
-    "content-disposition": `attachment; filename="${blob.filename.replace(/[^\w.-]/g, "_")}"`,
+    etag,
     "accept-ranges": "bytes",
-    "x-content-type-options": "nosniff",
     "cache-control": "private, no-store",
+    "x-content-type-options": "nosniff",
   });
-  if (range)
+  if (names(request.ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
+  const range = parseRange(rangeThatCounts(request, etag), sizeBytes);
+  const { offset, length } = range ?? { offset: 0, length: sizeBytes };
+  headers.set("content-type", "application/octet-stream");
+  headers.set("content-length", String(length));
+  headers.set("content-disposition", attachment(blob.filename));
+  if (range) {
     headers.set("content-range", `bytes ${String(offset)}-${String(offset + length - 1)}/${String(sizeBytes)}`);
+  }
+  const body = request.head || length === 0 ? null : await open(ports.blobs, blob, offset, length);
   return new Response(body, { status: range ? 206 : 200, headers });
+}
+
+/** Strong: an object in storage is never written twice. */
+function etagOf({ sha256, member }: SignedDownload): string {
+  return member ? `"${sha256}-${String(member.tarOffset)}"` : `"${sha256}"`;
+}
+
+/** A range that was meant for other bytes (`If-Range`; dates are never known here) is answered with the whole. */
+function rangeThatCounts({ range, ifRange }: DownloadRequest, etag: string): string | null {
+  return ifRange === null || ifRange === etag ? range : null;
+}
+
+function names(ifNoneMatch: string | null, etag: string): boolean {
+  if (ifNoneMatch === null) return false;
+  return ifNoneMatch.trim() === "*" || ifNoneMatch.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+}
+
+/** A plain name for every client, and the true one for those that know RFC 6266. */
+function attachment(filename: string): string {
+  const plain = `attachment; filename="${filename.replace(/[^\w.-]/g, "_")}"`;
+  const encoded = encodeURIComponent(filename.toWellFormed()).replace(/['()*]/g, percent);
+  return encoded === filename ? plain : `${plain}; filename*=UTF-8''${encoded}`;
+}
+
+function percent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 async function open(

@@ -231,7 +231,7 @@ async function datasetInput(
   const dataset = await ports.datasets.get(job.accountId, id);
   if (!dataset) throw new DomainError("not_found", "the job's dataset is gone");
   const { r2Key: key, sizeBytes, accountId, sha256, format, name } = dataset;
-  const url = await ports.urls.download({ key, sizeBytes, filename: "dataset.jsonl", accountId }, origin);
+  const url = await ports.urls.download({ key, sizeBytes, sha256, filename: "dataset.jsonl", accountId }, origin);
   return { url, size: sizeBytes, sha256, format, name };
 }
 
@@ -245,7 +245,7 @@ async function functionInputs(
       const fn = await ports.functions.get(job.accountId, id);
       if (!fn) throw new DomainError("not_found", "the job's reward function is gone");
       const { r2Key: key, sizeBytes, accountId, sha256, format, name } = fn;
-      const url = await ports.urls.download({ key, sizeBytes, filename: `${id}.py`, accountId }, origin);
+      const url = await ports.urls.download({ key, sizeBytes, sha256, filename: `${id}.py`, accountId }, origin);
       return { id, name, format, weight, url, size: sizeBytes, sha256 };
     }),
   );

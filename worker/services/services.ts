@@ -24,6 +24,7 @@ import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/
 import type { JobRecord } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
 import type { UploadRecord } from "../domain/uploads";
+import type { DownloadRequest } from "./download-blob";
 import type { NewUpload, SentBytes, UploadStatus } from "./uploads";
 import type {
   EventsPage,
@@ -36,6 +37,7 @@ import type {
   PageRequest,
   StreamEventPage,
   StreamRequest,
+  VerifyMessage,
 } from "../domain/ports";
 
 /** What a dialect's `map.toSpec` makes of a request: typed, not yet checked against the domain's rules. */
@@ -156,8 +158,9 @@ export interface Services {
   jobMetrics(job: JobRecord, query: MetricsQuery): Promise<MetricsAnswer>;
   /** An SSE response, or 204 when there is nothing after `lastEventId`. Throws `rate_limited` at 500 live subscribers. */
   jobStream(job: JobRecord, request: StreamRequest): Promise<Response>;
-  /** Throws `invalid_request` unless the job is completed. */
-  modelArchive(job: JobRecord, origin: string): Promise<ModelArchive>;
+  /** null: the job has not completed, or its final checkpoint has proved bad. */
+  modelArchive(job: JobRecord, origin: string): Promise<ModelArchive | null>;
+  /** Throws `invalid_request` before the job has completed, `conflict` when its final checkpoint has proved bad. */
   modelDownload(job: JobRecord, origin: string): Promise<ModelDownload>;
   listCheckpoints(job: JobRecord, page: PageRequest): Promise<Page<CheckpointRecord>>;
   getCheckpoint(job: JobRecord, id: string | null, origin: string): Promise<CheckpointDetail>;
@@ -171,8 +174,8 @@ export interface Services {
   listAgents(principal: Principal, page: PageRequest): Promise<Page<AgentRecord>>;
   revokeAgent(principal: Principal, id: string | null): Promise<void>;
 
-  /** GET on a signed URL; answers Range with 206 and 416. */
-  download(token: string, range: string | null): Promise<Response>;
+  /** GET or HEAD on a signed URL; answers Range with 206 and 416. */
+  download(token: string, request: DownloadRequest): Promise<Response>;
 
   registerAgent(bootstrapToken: string, request: RegisterRequest): Promise<RegisterResponse>;
   authenticateAgent(token: string): Promise<AgentPrincipal>;
@@ -199,4 +202,8 @@ export interface Services {
   tickJob(jobId: string): Promise<void>;
   /** Each minute: names what was left behind, by the hundred, to the queue. */
   sweep(): Promise<void>;
+  /** Each minute too: a bounded look at bytes that nobody will come back for, or has not read again yet. */
+  sweepBytes(): Promise<void>;
+  /** A queue message: read one large file of a committed checkpoint and hold it against its SHA-256. */
+  verifyCheckpoint(message: VerifyMessage): Promise<void>;
 }

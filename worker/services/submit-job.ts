@@ -145,7 +145,8 @@ async function checkBaseJob(ports: SubmitPorts, principal: Principal, base: Base
   if (!job) throw new DomainError("not_found", "the base model's job was not found", { field: "base_model" });
   const found =
     base.ordinal === undefined
-      ? job.finalCheckpointId !== null
+      ? job.finalCheckpointId !== null &&
+        (await ports.checkpoints.get(job.id, job.finalCheckpointId))?.state === "committed"
       : (await ports.checkpoints.byOrdinal(job.id, base.ordinal)) !== null;
   if (!found) {
     const which = base.ordinal === undefined ? "final checkpoint" : `checkpoint ${String(base.ordinal)}`;

@@ -86,7 +86,7 @@ export async function datasetDownload(
   dataset: DatasetRecord,
   origin: string,
 ): Promise<{ url: string; expiresAtMs: number }> {
-  const { r2Key: key, sizeBytes, accountId, name } = dataset;
-  const url = await ports.urls.download({ key, sizeBytes, accountId, filename: `${name}.jsonl` }, origin);
+  const { r2Key: key, sizeBytes, sha256, accountId, name } = dataset;
+  const url = await ports.urls.download({ key, sizeBytes, sha256, accountId, filename: `${name}.jsonl` }, origin);
   return { url, expiresAtMs: ports.clock.nowMs() + SIGNED_URL_TTL_MS };
 }

@@ -1,7 +1,7 @@
 /** Datasets, functions and checkpoints in D1; their bytes are in R2. */
-import { and, asc, desc, eq, inArray, isNotNull, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNotNull, lt, lte, sql } from "drizzle-orm";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/artifacts";
-import { shardOf } from "../domain/ids";
+import { FIRST_SHARD, shardOf } from "../domain/ids";
 import type { CheckpointStore, DatasetStore, FunctionStore, Page, PageRequest } from "../domain/ports";
 import type { Database, Databases } from "./database";
 import { pageLimit, toPage } from "./paging";
@@ -149,12 +149,39 @@ export class D1CheckpointStore implements CheckpointStore {
       .orderBy(asc(checkpoints.ordinal));
   }
 
+  async markBad(id: string): Promise<void> {
+    await this.#change(id, { state: "bad", verifyAfterMs: null });
+  }
+
+  async markVerified(id: string): Promise<void> {
+    await this.#change(id, { verifyAfterMs: null });
+  }
+
+  async takeUnverified(nowMs: number, nextMs: number, limit: number): Promise<{ id: string; jobId: string }[]> {
+    const db = this.#databases(FIRST_SHARD);
+    const due = db
+      .select({ id: checkpoints.id })
+      .from(checkpoints)
+      .where(and(lte(checkpoints.verifyAfterMs, nowMs), isNotNull(checkpoints.verifyAfterMs)))
+      .orderBy(asc(checkpoints.verifyAfterMs))
+      .limit(limit);
+    return db
+      .update(checkpoints)
+      .set({ verifyAfterMs: nextMs })
+      .where(inArray(checkpoints.id, due))
+      .returning({ id: checkpoints.id, jobId: checkpoints.jobId });
+  }
+
+  async #change(id: string, columns: Partial<CheckpointRecord>): Promise<void> {
+    await this.#databases(shardOf(id)).update(checkpoints).set(columns).where(eq(checkpoints.id, id));
+  }
+
   async markDeleted(ids: string[]): Promise<void> {
     const first = ids[0];
     if (first === undefined) return;
     await this.#databases(shardOf(first))
       .update(checkpoints)
-      .set({ state: "deleted" })
+      .set({ state: "deleted", verifyAfterMs: null })
       .where(inArray(checkpoints.id, ids));
   }
 }

@@ -68,6 +68,14 @@ export class R2BlobStore implements BlobStore {
     return (object?.body as ReadableStream<Uint8Array> | undefined) ?? null;
   }
 
+  async deletePrefix(prefix: string): Promise<void> {
+    for (;;) {
+      const { objects, truncated } = await this.#bucket.list({ prefix });
+      if (objects.length > 0) await this.#bucket.delete(objects.map(({ key }) => key));
+      if (!truncated) return;
+    }
+  }
+
   async delete(keys: string[]): Promise<void> {
     // R2 deletes at most 1,000 keys a call.
     for (let at = 0; at < keys.length; at += 1000) await this.#bucket.delete(keys.slice(at, at + 1000));

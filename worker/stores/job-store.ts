@@ -230,6 +230,7 @@ function insertCheckpoint(db: Database, { checkpoint, tid }: TransitionWrite) {
   // The columns in the order of the schema, as drizzle names them.
   return db.insert(checkpoints)
     .select(sql`SELECT ${c.id}, id, account_id, ${c.attempt}, ${c.kind}, ${c.step}, ${c.epoch}, ${c.ordinal}, ${c.manifestKey},
-      ${c.manifestSha256}, ${c.modelSha256}, ${c.modelKey}, ${c.modelSizeBytes}, ${c.sizeBytes}, ${c.state}, ${c.createdAtMs}
+      ${c.manifestSha256}, ${c.modelSha256}, ${c.modelKey}, ${c.modelSizeBytes}, ${c.sizeBytes}, ${c.state}, ${c.createdAtMs},
+      ${c.verifyAfterMs}
     FROM jobs WHERE id = ${c.jobId} AND last_tid = ${tid}`);
 }

@@ -3,12 +3,10 @@
  * used twice, and proven before anything refers to them.
  */
 import { createHash } from "node:crypto";
+import { READ_BACK_MAX_BYTES } from "../domain/artifacts";
 import { DomainError } from "../domain/errors";
 import type { MultipartStore } from "../domain/ports";
 import { digestStream, RunningDigest } from "./digests";
-
-/** Up to here a file is always read back and hashed; above it the etag's proof is enough. */
-const READ_BACK_MAX_BYTES = 64 * 1024 * 1024;
 
 type Part = Parameters<MultipartStore["complete"]>[2][number];
 
@@ -66,6 +64,7 @@ export class R2MultipartStore implements MultipartStore {
     const object = await this.#completeOnce(key, uploadId, parts);
     if (object.size !== size) throw mismatch(key, `${String(object.size)} bytes instead of ${String(size)}`);
     const proven = object.etag === compositeEtag(parts);
+    // A large file that the etag proves is read by a message after the commit.
     if (proven && size > READ_BACK_MAX_BYTES) return;
     // The local simulator's etags prove nothing, so there the bytes are read whatever their size.
     const stored = await this.#bucket.get(key);

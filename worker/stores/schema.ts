@@ -225,12 +225,28 @@ export const checkpoints = sqliteTable(
     sizeBytes: integer("size_bytes").notNull(),
     state: text().$type<"committed" | "bad" | "deleted">().notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
+    verifyAfterMs: integer("verify_after_ms"),
   },
   (t) => [
+    index("checkpoints_unverified")
+      .on(t.verifyAfterMs)
+      .where(sql`verify_after_ms IS NOT NULL`),
     index("checkpoints_by_job").on(t.jobId, t.id),
     index("checkpoints_by_kind").on(t.jobId, t.kind, t.step),
     uniqueIndex("checkpoints_by_ordinal").on(t.jobId, t.ordinal),
   ],
+);
+
+/** What a begin has opened and no commit has made count yet. */
+export const begunCheckpoints = sqliteTable(
+  "begun_checkpoints",
+  {
+    checkpointId: text("checkpoint_id").primaryKey(),
+    jobId: text("job_id").notNull(),
+    prefix: text().notNull(),
+    begunAtMs: integer("begun_at_ms").notNull(),
+  },
+  (t) => [index("begun_checkpoints_by_time").on(t.begunAtMs)],
 );
 
 export const idempotencyKeys = sqliteTable(

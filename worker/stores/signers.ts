@@ -10,6 +10,7 @@ const AGENT_TOKEN_TTL_MS = 60 * 60 * 1000;
 const downloadFacts = z.object({
   key: z.string(),
   sizeBytes: z.number(),
+  sha256: z.string(),
   filename: z.string(),
   accountId: z.string(),
   member: z.object({ tarOffset: z.number(), sizeBytes: z.number() }).optional(),

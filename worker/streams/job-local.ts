@@ -138,6 +138,13 @@ export class ObjectJobLocal implements JobLocal {
     this.#parts.keeper.ended();
   }
 
+  appendNotice(attempt: number, message: string, nowMs: number): void {
+    const { log } = this.#parts;
+    if (log.endedAt() !== null) return;
+    const items = [{ timestamp: timestamp(nowMs), message }];
+    this.#unsent.push(...log.append({ kind: "notice", attempt, tsMs: nowMs, items }));
+  }
+
   hasListeners(): boolean {
     return this.#parts.subscribers.hasListeners;
   }

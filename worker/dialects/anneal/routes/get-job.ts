@@ -15,7 +15,6 @@ export const getJobRoute = defineRoute({
   answer: { description: "The job; with its model when it has completed.", schema: job },
   handler: async (call) => {
     const found = jobOf(call);
-    const model = found.status === "completed" ? await call.services.modelArchive(found, call.origin) : null;
-    return fromJob(found, model);
+    return fromJob(found, await call.services.modelArchive(found, call.origin));
   },
 });

@@ -1,8 +1,5 @@
-import { DomainError } from "../../../domain/errors";
-import type { JobRecord } from "../../../domain/job";
 import { defineRoute } from "../../../http/define-route";
 import { found, readById } from "../../../http/first-reads";
-import type { Services } from "../../../services/services";
 import { fromJob } from "../map";
 import { idParams, trainingJob } from "../schema";
 
@@ -18,17 +15,7 @@ export const getTrainingJob = defineRoute({
   answer: { description: "The job.", schema: trainingJob },
   handler: async ({ first, services, origin }) => {
     const job = found(first.job, "training job");
-    return fromJob(job, await downloadUrl(job, services, origin));
+    // The contract: surfaced on completed jobs when the checkpoint can be resolved.
+    return fromJob(job, (await services.modelArchive(job, origin))?.archiveUrl ?? null);
   },
 });
-
-/** The contract: surfaced on completed jobs when the checkpoint can be resolved. */
-async function downloadUrl(job: JobRecord, services: Services, origin: string): Promise<string | null> {
-  if (job.status !== "completed") return null;
-  try {
-    return (await services.modelArchive(job, origin)).archiveUrl;
-  } catch (error) {
-    if (error instanceof DomainError) return null;
-    throw error;
-  }
-}

@@ -1,0 +1,58 @@
+/**
+ * Each minute, a bounded look at what nobody will come back for: upload sessions whose alarm was lost, checkpoints that
+ * were begun 7 days ago and never committed, and large files that are still to be read again. D1 names them by index;
+ * no bucket is ever listed but below the one key that a begin has made.
+ */
+import { VERIFY_AGAIN_MS } from "../domain/artifacts";
+import { loggable } from "../domain/errors";
+import type { BegunStore, BlobStore, CheckpointStore, Clock, VerifyQueue } from "../domain/ports";
+import type { UploadSessions, UploadStore } from "../domain/upload-ports";
+
+const ORPHAN_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
+/** An upload's own alarm comes first. */
+const ALARM_GRACE_MS = 10 * 60_000;
+/** Of each kind, a minute. */
+const MAX_SWEPT = 50;
+
+export interface SweepBytesPorts {
+  uploads: UploadStore;
+  sessions: UploadSessions;
+  begun: BegunStore;
+  checkpoints: CheckpointStore;
+  blobs: BlobStore;
+  verifyQueue: VerifyQueue;
+  clock: Clock;
+}
+
+export async function sweepBytes(ports: SweepBytesPorts): Promise<void> {
+  const nowMs = ports.clock.nowMs();
+  const due = await ports.checkpoints.takeUnverified(nowMs, nowMs + VERIFY_AGAIN_MS, MAX_SWEPT);
+  await ports.verifyQueue.sendMany(due.map(({ id, jobId }) => ({ jobId, checkpointId: id, file: 0 })));
+  for (const id of await ports.uploads.overdue(nowMs - ALARM_GRACE_MS, MAX_SWEPT)) {
+    await attempted(`upload ${id}`, ports.sessions.of(id).expire(id));
+  }
+  for (const begun of await ports.begun.before(nowMs - ORPHAN_AFTER_MS, MAX_SWEPT)) {
+    await attempted(`checkpoint ${begun.checkpointId}`, dropIfOrphan(ports, begun));
+  }
+}
+
+/** One that cannot go today does not keep the others. */
+async function attempted(what: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    console.error("an orphan was not swept; it is tried again", what, loggable(error));
+  }
+}
+
+async function dropIfOrphan(
+  { begun, checkpoints, blobs }: SweepBytesPorts,
+  { checkpointId, jobId, prefix }: { checkpointId: string; jobId: string; prefix: string },
+): Promise<void> {
+  const committed = await checkpoints.get(jobId, checkpointId);
+  if (committed === null) {
+    await blobs.deletePrefix(prefix);
+    await blobs.deletePrefix(`ckpt/${jobId}/manifests/${checkpointId}-`);
+  }
+  await begun.remove(checkpointId);
+}
