@@ -67,7 +67,11 @@ async function notices(principal: Principal, jobId: string): Promise<string> {
       timed_out: "",
       cancelled: "",
     };
-    const stream = await s.jobStream(await s.getJob(principal, jobId), { lastEventId: "0", statusWords: words });
+    const stream = await s.jobStream(await s.getJob(principal, jobId), {
+      lastEventId: "0",
+      readInstead: [],
+      statusWords: words,
+    });
     const reader = stream.body?.getReader();
     const first = await reader?.read();
     await reader?.cancel();
