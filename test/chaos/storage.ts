@@ -133,16 +133,17 @@ function checkResumes({ checkpoints, keys }: Stored): string[] {
   });
 }
 
-/** Nothing is under way in a job's object, and nothing will wake it. */
+/** Nothing is under way in a job's object, and all that will wake it is its archiving. */
 function checkObject({ jobId, leases, timers, intents }: JobObjectRows): string[] {
   const last = leases.at(-1)?.state;
-  const isQuiet = last === "ended" && timers.length === 0 && intents === 0;
-  const rest = `lease ${String(last)}, ${String(timers.length)} timers, ${String(intents)} intents`;
+  const names = timers.map(({ name }) => name).join(" ");
+  const isQuiet = last === "ended" && names === "archive" && intents === 0;
+  const rest = `lease ${String(last)}, timers ${names || "none"}, ${String(intents)} intents`;
   return isQuiet ? [] : [`the object of ${jobId} is left with ${rest}`];
 }
 
 function isKnownKey(key: string, jobIds: string[]): boolean {
   const [top, owner = "", ...rest] = key.split("/");
   if (top === "datasets" || top === "functions") return rest.length === 1;
-  return top === "ckpt" && jobIds.includes(owner);
+  return (top === "ckpt" || top === "streams") && jobIds.includes(owner);
 }
