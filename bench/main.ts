@@ -9,18 +9,20 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { stopAll, stopOnSignals } from "../scripts/processes";
 import type { Benchmark, Options } from "./benchmark";
+import { bytes } from "./benchmarks/bytes";
 import { dispatch } from "./benchmarks/dispatch";
 import { eventLag } from "./benchmarks/event-lag";
 import { getJob } from "./benchmarks/get-job";
 import { ingest } from "./benchmarks/ingest";
 import { lists } from "./benchmarks/lists";
+import { metrics } from "./benchmarks/metrics";
 import { overhead } from "./benchmarks/overhead";
 import { recovery } from "./benchmarks/recovery";
 import { describeMachine } from "./machine";
 import { describe, failure, type Result } from "./result";
 
 /** In the order of DESIGN §8. */
-const BENCHMARKS: Benchmark[] = [overhead, eventLag, dispatch, ingest, getJob, lists, recovery];
+const BENCHMARKS: Benchmark[] = [overhead, eventLag, dispatch, metrics, ingest, getJob, lists, bytes, recovery];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
