@@ -115,7 +115,7 @@ export const lease = z.object({
   }),
   limits: z.object({
     resume_interval_ms: z.int().min(1),
-    /** Logs of a job in all, and the token bucket that feeds them; what is over is dropped and counted in a notice. */
+    /** What is left of the job's logs after earlier attempts, and the token bucket that feeds them; what is over is dropped and counted in a notice. */
     log_bytes: z.int(),
     log_bytes_per_second: z.int(),
     user_code: z.object({

@@ -52,6 +52,6 @@ export class LogQuota {
     this.dropped = { lines: 0, bytes: 0 };
     this.noticedAtMs = nowMs;
     const { log_bytes: total, log_bytes_per_second: rate } = this.limits;
-    return `${lines} log lines (${bytes} bytes) were left out: the limits are ${rate} bytes a second and ${total} in all`;
+    return `${lines} log lines (${bytes} bytes) were left out: the limits are ${rate} bytes a second and ${total} in this attempt`;
   }
 }

@@ -165,4 +165,18 @@ describe("other accounts and odd ids", () => {
     expect(await code(using((s) => s.getJob(principal, odd)))).toBe("not_found");
     expect(await code(newJob(principal, { baseModel: `job_${odd}` }))).toBe("not_found");
   });
+
+  it("leaves a later attempt what earlier ones have not used of the log's quota", async () => {
+    const principal = await newAccount();
+    const agent = await newAgent(principal);
+    const job = await newJob(principal);
+    const first = await mustClaim(agent);
+    const lines = ["four", "fünf"].map((line) => ({ ts_ms: 1, stream: "stdout" as const, line }));
+    await using((s) => s.reportTask(agent, first.lease_id, { lane: "logs", seq: 1, lines }));
+    await using((s) => s.reportTask(agent, first.lease_id, { lane: "logs", seq: 1, lines }));
+    await expire(job.id);
+    const second = await mustClaim(agent);
+    expect(second.attempt).toBe(2);
+    expect(first.limits.log_bytes - second.limits.log_bytes).toBe(9);
+  });
 });

@@ -17,6 +17,8 @@ import type { JobStatus } from "./job-status";
 export interface ClaimedTask {
   job: JobRecord;
   expiresAtMs: number;
+  /** Bytes of log text that earlier attempts have used of the job's quota. */
+  logBytes: number;
 }
 
 export type LeaseState = "live" | "expired" | "draining" | "ended";
@@ -60,6 +62,8 @@ export interface JobLocal {
   /** A sentence for people; none after the stream's end. */
   appendNotice(attempt: number, message: string, nowMs: number): void;
   hasListeners(): boolean;
+  /** Bytes of log text taken so far, from all attempts. */
+  logBytes(): number;
   listEvents(page: EventsPage): StreamEventPage;
   queryMetrics(query: MetricsQuery): MetricsAnswer;
   /** An SSE response; 204 when everything up to the end is known already. */

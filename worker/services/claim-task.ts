@@ -16,5 +16,5 @@ export async function claimTask(
   if (!lease || lease.agentId !== agentId || lease.epoch !== job.task.epoch || lease.state !== "live") {
     throw new DomainError("stale_lease", "the task has been leased again since");
   }
-  return { job, expiresAtMs: lease.expiresAtMs };
+  return { job, expiresAtMs: lease.expiresAtMs, logBytes: local.logBytes() };
 }

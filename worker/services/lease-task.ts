@@ -180,7 +180,7 @@ async function claim(
 }
 
 async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer, origin: string): Promise<Lease> {
-  const { job, expiresAtMs } = claimed;
+  const { job, expiresAtMs, logBytes } = claimed;
   const { settings } = ports;
   const [dataset, evalDataset, functions, baseCheckpoint, resume] = await Promise.all([
     datasetInput(ports, job, job.datasetId, origin),
@@ -205,7 +205,7 @@ async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer
     inputs: { dataset, eval_dataset: evalDataset, functions, base_checkpoint: baseCheckpoint, resume },
     limits: {
       resume_interval_ms: settings.resumeIntervalMs,
-      log_bytes: LOG_BYTES,
+      log_bytes: Math.max(0, LOG_BYTES - logBytes),
       log_bytes_per_second: LOG_BYTES_PER_SECOND,
       user_code: USER_CODE,
     },

@@ -2,7 +2,7 @@
  * All that a job's object keeps, as one port for the services: the stream and its metrics, the lease, the intent, the
  * timers and the version up to which the stream has D1's events. Everything is synchronous.
  */
-import type { ReportRequest, ReportResponse } from "../../protocol";
+import type { LogLine, ReportRequest, ReportResponse } from "../../protocol";
 import type { JobEvent } from "../domain/job";
 import type { JobCommand, JobStatus } from "../domain/job-state";
 import type {
@@ -22,7 +22,7 @@ import { timestamp, type StreamItem } from "./items";
 import { isUpkeep, type StreamKeeper } from "./keeper";
 import type { Lanes } from "./lanes";
 import type { LeaseRow } from "./lease-row";
-import type { Meta } from "./meta";
+import { LOG_BYTES_KEY, type Meta } from "./meta";
 import type { MetricStore } from "./metric-store";
 import { writeReport } from "./report-writer";
 import { parseLastEventId } from "./sse";
@@ -176,9 +176,20 @@ export class ObjectJobLocal implements JobLocal {
       if (check.type !== "new") return check;
       this.#unsent.push(...writeReport(this.#parts, request, lease.attempt, nowMs()));
       keeper.appended();
+      if (request.lane === "logs") this.#countLog(request.lines);
       lanes.store(lease.epoch, request.lane, request.seq, answer);
       return { type: "applied" };
     });
+  }
+
+  logBytes(): number {
+    return Number(this.#parts.meta.get(LOG_BYTES_KEY) ?? 0);
+  }
+
+  #countLog(lines: LogLine[]): void {
+    const encoder = new TextEncoder();
+    const bytes = lines.reduce((sum, { line }) => sum + encoder.encode(line).byteLength, 0);
+    this.#parts.meta.set(LOG_BYTES_KEY, String(this.logBytes() + bytes));
   }
 
   transaction<T>(work: () => T): T {

@@ -6,6 +6,8 @@ export const VERSION_KEY = "schema_version";
 export const ARCHIVE_KEY = "archive";
 /** An alarm does not bring the job's id. */
 export const JOB_ID_KEY = "job_id";
+/** Bytes of log text taken from all attempts: the quota is the job's. */
+export const LOG_BYTES_KEY = "log_bytes";
 
 export class Meta {
   readonly #sql: SqlStorage;
