@@ -46,6 +46,7 @@ import { D1JobStore } from "./stores/job-store";
 import { R2ManifestStore } from "./stores/manifest-store";
 import { R2MultipartStore } from "./stores/multipart-store";
 import { R2PartStore } from "./stores/part-store";
+import { R2SpecStore } from "./stores/spec-store";
 import { SignedTokens } from "./stores/signed-tokens";
 import { AgentTokenSigner, WorkerUrlSigner } from "./stores/signers";
 import { D1UploadStore } from "./stores/upload-store";
@@ -95,6 +96,7 @@ function ports(env: Env, later: Later, faults: Faults) {
     blobs,
     multipart: new R2MultipartStore(env.BUCKET),
     manifests: new R2ManifestStore(blobs),
+    specs: new R2SpecStore(blobs),
     urls: new WorkerUrlSigner(tokens, clock),
     tokens: new AgentTokenSigner(tokens, clock),
     queue: new WorkerDispatchQueue(env.DISPATCH),
@@ -160,6 +162,7 @@ function artifactServices(p: Ports) {
 function jobServices(p: Ports) {
   return {
     submitJob: (principal, request, idempotency) => submitJob(p, principal, request, idempotency),
+    wholeJob: (job) => queries.wholeJob(p, job),
     getJob: (principal, id) => queries.getJob(p, principal, id),
     listJobs: (principal, filter, page) => queries.listJobs(p, principal, filter, page),
     cancelJob: (job) => control.cancelJob(p, job),

@@ -50,6 +50,8 @@ function job(status: JobStatus, changes: Partial<JobRecord> = {}): JobRecord {
         seed: 42,
       },
     },
+    specKey: null,
+    specSha256: null,
     provider: null,
     gpu: null,
     version: 7,

@@ -117,6 +117,22 @@ describe("pause", () => {
   });
 });
 
+it("a spec over 4 KiB is whole for the agent, the retry and a reader of the one job, and short in lists", async () => {
+  const prompt = "be brief. ".repeat(1000);
+  const { principal, agent, job, lease } = await running({ hyperparameters: { system_prompt: prompt } });
+  const promptOf = (spec: Lease["spec"]) => spec.hyperparameters.system_prompt;
+  expect(promptOf(lease.spec)).toBe(prompt);
+  const [listed] = (await using((s) => s.listJobs(principal, {}, { limit: 1 }))).items;
+  expect(listed && JSON.stringify(listed.spec).length).toBeLessThan(4096);
+  expect(promptOf((await using((s) => s.wholeJob(job))).spec)).toBe(prompt);
+  await cancel(principal, job.id);
+  await using((s) => s.finishTask(agent, lease.lease_id, { outcome: "cancelled" }));
+  await using(async (s) => s.retryJob(await s.getJob(principal, job.id), { from: "start" }, null));
+  expect(promptOf((await mustClaim(agent)).spec)).toBe(prompt);
+  await env.BUCKET.put(`specs/${job.id}.json`, "{}");
+  await expect(using((s) => s.wholeJob(job))).rejects.toThrow(/not the one that was submitted/);
+});
+
 describe("retry", () => {
   const fail = { outcome: "failed" as const, reason: "user_code" as const, message: "no", log_tail: [] };
   const retry = (

@@ -18,7 +18,11 @@ export interface JobRecord {
   baseModel: string;
   datasetId: string;
   outputName: string;
+  /** One over 4 KiB is here with a short system prompt; `SpecStore.read` gives the whole. */
   spec: JobSpec;
+  /** Where the whole spec is in R2, and its digest; null when `spec` is the whole. */
+  specKey: string | null;
+  specSha256: string | null;
   /** Where the job runs or ran; null until it is provisioned. `local` is an agent that joined by itself. */
   provider: string | null;
   gpu: { type: string; count: number } | null;

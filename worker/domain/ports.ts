@@ -1,5 +1,5 @@
 /** What services need of the world, as interfaces; `container.ts` alone knows who stands behind them. */
-import type { CheckpointManifest } from "../../protocol";
+import type { CheckpointManifest, JobSpec } from "../../protocol";
 import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord } from "./accounts";
 import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord, SlotOffer, TaskNeeds } from "./agents";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "./artifacts";
@@ -299,6 +299,13 @@ export interface Settings {
   dev: boolean;
   /** The lowest isolation of user code on a host of the platform's; an account's own hosts are its own affair. */
   minIsolation: number;
+}
+
+export interface SpecStore {
+  /** What D1 keeps of the spec; the whole is stored first where that is not all of it. */
+  keep(jobId: string, spec: JobSpec): Promise<Pick<JobRecord, "spec" | "specKey" | "specSha256">>;
+  /** The whole spec. Throws when the stored bytes do not have the digest that D1 has. */
+  read(job: JobRecord): Promise<JobSpec>;
 }
 
 export interface ManifestStore {

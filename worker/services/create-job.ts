@@ -5,7 +5,16 @@
 import { DomainError } from "../domain/errors";
 import type { Faults } from "../domain/faults";
 import type { JobRecord } from "../domain/job";
-import type { Clock, DispatchQueue, IdempotencyRecord, Ids, JobDoors, JobStore, Later } from "../domain/ports";
+import type {
+  Clock,
+  DispatchQueue,
+  IdempotencyRecord,
+  Ids,
+  JobDoors,
+  JobStore,
+  Later,
+  SpecStore,
+} from "../domain/ports";
 import { DISPATCH_DELAY_SECONDS } from "./offer-job";
 import type { Idempotency } from "./services";
 import { transitionId } from "./transition-id";
@@ -18,6 +27,7 @@ export interface CreatePorts {
   clock: Clock;
   later: Later;
   faults: Faults;
+  specs: SpecStore;
 }
 
 /** What a job is made of; everything else about it begins empty. */
@@ -28,7 +38,9 @@ export async function createJob(
   origin: JobOrigin,
   idempotency: Idempotency | null,
 ): Promise<JobRecord> {
-  const job = newJob(ports.ids.next(), ports.clock.nowMs(), origin);
+  const id = ports.ids.next();
+  const kept = await ports.specs.keep(id, origin.spec);
+  const job = newJob(id, ports.clock.nowMs(), { ...origin, ...kept });
   const row = idempotency && {
     accountId: job.accountId,
     ...idempotency,
@@ -76,7 +88,7 @@ async function createOnce(
   }
 }
 
-function newJob(id: string, nowMs: number, origin: JobOrigin): JobRecord {
+function newJob(id: string, nowMs: number, origin: JobOrigin & Pick<JobRecord, "specKey" | "specSha256">): JobRecord {
   const { spec } = origin;
   return {
     ...origin,

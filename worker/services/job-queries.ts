@@ -13,6 +13,7 @@ import type {
   MetricsQuery,
   Page,
   PageRequest,
+  SpecStore,
   StreamEventPage,
   StreamRequest,
 } from "../domain/ports";
@@ -27,6 +28,10 @@ export async function getJob(ports: QueryPorts, principal: Principal, id: string
   const job = id === null ? null : await ports.jobs.get(principal.accountId, id);
   if (!job) throw notFound("job");
   return job;
+}
+
+export async function wholeJob({ specs }: { specs: SpecStore }, job: JobRecord): Promise<JobRecord> {
+  return { ...job, spec: await specs.read(job) };
 }
 
 export async function listJobs(

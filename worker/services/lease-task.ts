@@ -19,6 +19,7 @@ import type {
   JobStore,
   ManifestStore,
   Settings,
+  SpecStore,
   UrlSigner,
 } from "../domain/ports";
 import { checkpointFiles } from "./model-download";
@@ -42,6 +43,7 @@ export interface LeasePorts {
   functions: FunctionStore;
   checkpoints: CheckpointStore;
   manifests: ManifestStore;
+  specs: SpecStore;
   urls: UrlSigner;
   settings: Settings;
   random: () => number;
@@ -182,7 +184,8 @@ async function claim(
 async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer, origin: string): Promise<Lease> {
   const { job, expiresAtMs, logBytes } = claimed;
   const { settings } = ports;
-  const [dataset, evalDataset, functions, baseCheckpoint, resume] = await Promise.all([
+  const [spec, dataset, evalDataset, functions, baseCheckpoint, resume] = await Promise.all([
+    ports.specs.read(job),
     datasetInput(ports, job, job.datasetId, origin),
     evalDatasetInput(ports, job, origin),
     functionInputs(ports, job, origin),
@@ -200,7 +203,7 @@ async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer
     expires_at_ms: expiresAtMs,
     heartbeat_ms: settings.heartbeatMs,
     lease_ms: settings.leaseMs,
-    spec: job.spec,
+    spec,
     base_model: job.spec.base_model,
     inputs: { dataset, eval_dataset: evalDataset, functions, base_checkpoint: baseCheckpoint, resume },
     limits: {

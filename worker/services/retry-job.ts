@@ -32,7 +32,8 @@ export async function retryJob(
   }
   const { accountId, projectId, baseModel } = old;
   const seconds = request.maxDurationSeconds;
-  const spec = seconds === undefined ? old.spec : { ...old.spec, max_duration_seconds: seconds };
+  const whole = await ports.specs.read(old);
+  const spec = seconds === undefined ? whole : { ...whole, max_duration_seconds: seconds };
   const startJobId = request.from === "start" ? null : await startOf(ports, old);
   return createJob(ports, { accountId, projectId, baseModel, spec, retryOf: old.id, startJobId }, once);
 }

@@ -144,6 +144,8 @@ export interface Services {
   listFunctions(principal: Principal, page: PageRequest): Promise<Page<FunctionRecord>>;
 
   submitJob(principal: Principal, request: JobRequest, idempotency: Idempotency | null): Promise<JobRecord>;
+  /** A job with the whole of its spec, of which lists show the beginning when it is over 4 KiB. */
+  wholeJob(job: JobRecord): Promise<JobRecord>;
   getJob(principal: Principal, id: string | null): Promise<JobRecord>;
   listJobs(principal: Principal, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;
   /** Throws `not_cancellable` for a job that has ended. */

@@ -132,6 +132,8 @@ export const jobs = sqliteTable(
     datasetId: text("dataset_id").notNull(),
     outputName: text("output_name").notNull(),
     spec: text({ mode: "json" }).$type<JobSpec>().notNull(),
+    specKey: text("spec_key"),
+    specSha256: text("spec_sha256"),
     provider: text(),
     gpuType: text("gpu_type"),
     gpuCount: integer("gpu_count"),

@@ -15,6 +15,7 @@ export const getJobRoute = defineRoute({
   answer: { description: "The job; with its model when it has completed.", schema: job },
   handler: async (call) => {
     const found = jobOf(call);
-    return fromJob(found, await call.services.modelArchive(found, call.origin));
+    const model = await call.services.modelArchive(found, call.origin);
+    return fromJob(await call.services.wholeJob(found), model);
   },
 });

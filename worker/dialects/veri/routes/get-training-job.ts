@@ -16,6 +16,7 @@ export const getTrainingJob = defineRoute({
   handler: async ({ first, services, origin }) => {
     const job = found(first.job, "training job");
     // The contract: surfaced on completed jobs when the checkpoint can be resolved.
-    return fromJob(job, (await services.modelArchive(job, origin))?.archiveUrl ?? null);
+    const model = await services.modelArchive(job, origin);
+    return fromJob(await services.wholeJob(job), model?.archiveUrl ?? null);
   },
 });
