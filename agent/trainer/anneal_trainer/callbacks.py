@@ -18,7 +18,6 @@ from .failures import TrainerFailure
 from .report import Reporter
 from .stop import StopSwitch
 
-EVALUATION_TOLD_SECONDS = 2.0  # a fifth of the shortest hang_timeout_seconds
 SAMPLE_BATCHES = 20  # how many batches of a job show some of their completions
 SAMPLE_ROWS = 4
 MAX_SAMPLE_CHARS = 4000  # people read them; the protocol has room for more
@@ -48,7 +47,6 @@ class ReportCallback(TrainerCallback):
         self._resume_from = resume_from
         self._conditions = conditions.conditions(manifest, device)
         self._saved_at = 0.0
-        self._told_at = 0.0
         self.trainer = None  # set once the trainer exists
 
     def on_train_begin(self, args, state, control, **kwargs):
@@ -112,15 +110,6 @@ class ReportCallback(TrainerCallback):
                     f"{key} became {value} at step {state.global_step}: lower learning_rate, or look for broken rows",
                 )
         self._report.metrics(state.global_step, "train", values)
-        self._tell_progress(state)
-
-    def on_prediction_step(self, args, state, control, **kwargs):
-        # An evaluation has no steps of its own, and must not be taken for a hang.
-        if time.monotonic() - self._told_at >= EVALUATION_TOLD_SECONDS:
-            self._tell_progress(state)
-
-    def _tell_progress(self, state) -> None:
-        self._told_at = time.monotonic()
         self._report.send(
             "progress", step=state.global_step, total_steps=state.max_steps, epoch=float(state.epoch or 0.0)
         )

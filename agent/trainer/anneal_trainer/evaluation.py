@@ -22,8 +22,7 @@ _STATE_FILE = "anneal_best.json"
 # Two folders deep: transformers takes a checkpoint's folders that hold an adapter for the adapter to go on with.
 _BEST = os.path.join("anneal_best", "weights")
 
-
-_SECONDS_BETWEEN_SIGNS = 5
+_SECONDS_BETWEEN_SIGNS = 5  # half of the shortest hang_timeout_seconds
 
 
 class EvaluationCallback(TrainerCallback):
