@@ -43,7 +43,7 @@ const STORED: Stored = {
   ],
   checkpoints: [{ job_id: "a", kind: "final", state: "committed", manifest_key: "ckpt/a/manifests/m.json" }],
   keys: ["ckpt/a/manifests/m.json", "datasets/acct/ds"],
-  objects: [{ jobId: "a", leases: [{ epoch: 2, state: "ended" }], timers: [{ name: "archive" }], intents: 0 }],
+  objects: [{ jobId: "a", leases: [{ epoch: 2, state: "ended" }], intents: 0 }],
 };
 
 describe("the checks", () => {
@@ -85,8 +85,8 @@ describe("the checks", () => {
     expect(wrong({ tasks: [{ id: "a", state: "leased", epoch: 2, attempt: 2 }] })).toEqual(["the task of a is leased"]);
     expect(wrong({ keys: [...STORED.keys, "ckpt/b/1/2/n/0"] })).toHaveLength(1);
     expect(wrong({ keys: [] })).toHaveLength(1);
-    const object = { jobId: "a", leases: [{ epoch: 2, state: "live" }], timers: [{ name: "lease" }], intents: 0 };
-    expect(wrong({ objects: [object] })).toEqual(["the object of a is left with lease live, timers lease, 0 intents"]);
+    const object = { jobId: "a", leases: [{ epoch: 2, state: "live" }], intents: 0 };
+    expect(wrong({ objects: [object] })).toEqual(["the object of a is left with lease live, 0 intents"]);
     expect(checkStored(STORED, ["job_a", "job_b"])).toEqual(["D1 has 1 jobs of 2"]);
   });
 });
