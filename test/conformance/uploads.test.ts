@@ -203,6 +203,19 @@ describe("what an upload refuses", () => {
 });
 
 describe("the end of an upload", () => {
+  it("is completed by a repeat when D1 was away after R2 had made the object whole", { timeout: 60_000 }, async () => {
+    const apiKey = await key();
+    const { id } = await create(apiKey);
+    await piece(apiKey, id, file, 0, file.byteLength);
+    await env.DB.exec("CREATE TRIGGER away BEFORE UPDATE ON uploads BEGIN SELECT RAISE(ABORT, 'D1 is away'); END");
+    expect((await complete(apiKey, id)).status).toBe(500);
+    await env.DB.exec("DROP TRIGGER away");
+    // What was said to be the whole stays so.
+    const more = piece(apiKey, id, new Uint8Array(file.byteLength + 1), file.byteLength, file.byteLength + 1);
+    expect(await refused(more)).toMatchObject({ status: 400 });
+    expect(await answered(complete(apiKey, id), 200, upload)).toMatchObject({ size_bytes: file.byteLength, sha256 });
+  });
+
   it("is its abortion, which drops the bytes and may be repeated", { timeout: 30_000 }, async () => {
     const apiKey = await key();
     const { id } = await create(apiKey);

@@ -55,7 +55,8 @@ export interface PartStore {
   open(key: string): Promise<string>;
   begin(key: string, multipartId: string, number: number, sizeBytes: number): PartInFlight;
   put(key: string, multipartId: string, number: number, bytes: Uint8Array): Promise<string>;
-  /** Safe to repeat: an object that is there already is the one that an earlier try completed. */
+  /** Whether the object is there, which only `complete` makes. */
+  isComplete(key: string): Promise<boolean>;
   complete(key: string, multipartId: string, parts: { number: number; etag: string }[]): Promise<void>;
   abort(key: string, multipartId: string): Promise<void>;
 }

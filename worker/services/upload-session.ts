@@ -160,15 +160,23 @@ export class UploadSession {
   /** Makes one object of the parts and the tail; its SHA-256. Safe to repeat. */
   async #store(upload: UploadRecord, sizeBytes: number): Promise<string> {
     const { local, parts, blobs, digestOf } = this.#ports;
+    // The whole is what the client has said it to be, whatever becomes of this try.
+    local.setFacts({ sizeBytes });
     const { multipartId } = local.facts();
     const tail = joined(local.tail(), local.tailBytes());
     if (multipartId === null) return (await blobs.putBytes(upload.r2Key, tail)).sha256;
-    const whole = local.parts();
-    const number = whole.length + 1;
-    const last =
-      tail.byteLength > 0 ? [{ number, etag: await parts.put(upload.r2Key, multipartId, number, tail) }] : [];
-    await parts.complete(upload.r2Key, multipartId, [...whole, ...last]);
-    if (this.#digest?.sizeBytes === sizeBytes) return this.#digest.hex();
+    // An earlier try may have got this far: R2 takes no more parts then.
+    if (!(await parts.isComplete(upload.r2Key))) {
+      const whole = local.parts();
+      const number = whole.length + 1;
+      const last =
+        tail.byteLength > 0 ? [{ number, etag: await parts.put(upload.r2Key, multipartId, number, tail) }] : [];
+      await parts.complete(upload.r2Key, multipartId, [...whole, ...last]);
+    }
+    const digest = this.#digest;
+    // A digest ends with its first answer.
+    this.#digest = null;
+    if (digest?.sizeBytes === sizeBytes) return digest.hex();
     const stored = await blobs.read(upload.r2Key, 0, sizeBytes);
     if (!stored) throw new Error(`the upload ${upload.id} was completed and is not there`);
     return (await digestOf(stored)).sha256;

@@ -23,8 +23,11 @@ export class R2PartStore implements PartStore {
     return (await this.#bucket.resumeMultipartUpload(key, multipartId).uploadPart(number, bytes)).etag;
   }
 
+  async isComplete(key: string): Promise<boolean> {
+    return (await this.#bucket.head(key)) !== null;
+  }
+
   async complete(key: string, multipartId: string, parts: { number: number; etag: string }[]): Promise<void> {
-    if (await this.#bucket.head(key)) return;
     const uploaded = parts.map(({ number, etag }) => ({ partNumber: number, etag }));
     await this.#bucket.resumeMultipartUpload(key, multipartId).complete(uploaded);
   }
