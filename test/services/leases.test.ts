@@ -1,4 +1,5 @@
 /** What happens to a lease when answers are lost, things happen at once, or somebody takes it away. */
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import {
   claim,
@@ -60,6 +61,13 @@ describe("answers that are lost", () => {
     await newJob(principal);
     const again = await claim(agent, claimId);
     expect([lease?.job_id, again?.lease_id]).toEqual([first.id, lease?.lease_id]);
+  });
+
+  it("what an agent holds is looked up by index, since each of its polls asks", async () => {
+    const plan = await env.DB.prepare("EXPLAIN QUERY PLAN SELECT id FROM tasks WHERE agent_id = ? AND state = 'leased'")
+      .bind("a")
+      .all<{ detail: string }>();
+    expect(plan.results.map(({ detail }) => detail)).toEqual([expect.stringContaining("tasks_leased_by_agent")]);
   });
 
   it("a commit that is sent three times at once writes one event", async () => {

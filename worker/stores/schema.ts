@@ -191,6 +191,9 @@ export const tasks = sqliteTable(
     index("tasks_queued")
       .on(t.id)
       .where(sql`state = 'queued'`),
+    index("tasks_leased_by_agent")
+      .on(t.agentId)
+      .where(sql`state = 'leased'`),
   ],
 );
 

@@ -1,0 +1,1 @@
+CREATE INDEX `tasks_leased_by_agent` ON `tasks` (`agent_id`) WHERE state = 'leased';
