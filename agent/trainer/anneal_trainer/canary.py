@@ -24,6 +24,7 @@ HIGHEST = 2
 LIMITS = UserCode(timeout_seconds=20, memory_bytes=1 << 30, output_bytes=1 << 20)
 SECRET = "ANNEAL_CANARY_SECRET"
 HUGE_BYTES = 3 << 30
+SIGNALS = ("signal", "signal_by_thread", "signal_by_descriptor", "signal_by_file", "signal_by_socket")
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,7 @@ def attempts(folder: Path, private_paths: list[str]) -> list[Attempt]:
         Attempt(0, "find_in_environment", SECRET),
         *(Attempt(0, name) for name in ("connect_inet", "connect_inet6", "connect_unix")),
         *(Attempt(0, name) for name in ("fork", "run_shell", "become_shell", "raise_limits")),
-        *(
-            Attempt(0, name, pid)
-            for name in ("signal", "signal_by_thread", "signal_by_descriptor", "trace")
-            for pid in (trainer, agent)
-        ),
+        *(Attempt(0, name, pid) for name in (*SIGNALS, "trace") for pid in (trainer, agent)),
         Attempt(0, "read", f"/proc/{trainer}/environ"),
         Attempt(0, "open_memory", trainer),
         *(Attempt(0, name, str(HUGE_BYTES)) for name in ("allocate", "share_memory", "write_big_file")),

@@ -5,14 +5,17 @@ count as denied.
 """
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PTRACE_ATTACH = 16
+_FIOSETOWN = 0x8901
 
 
 def reward(completions, target, **_):
@@ -78,6 +81,22 @@ def _try_signal_by_thread(pid):
 
 def _try_signal_by_descriptor(pid):
     signal.pidfd_send_signal(os.pidfd_open(int(pid)), 0)
+
+
+def _try_signal_by_file(pid):
+    # Whoever owns a file is sent a signal when it becomes readable; to be its owner is enough of a proof.
+    reader, writer = os.pipe()
+    try:
+        fcntl.fcntl(reader, fcntl.F_SETOWN, int(pid))
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _try_signal_by_socket(pid):
+    one, other = socket.socketpair()
+    with one, other:
+        fcntl.ioctl(one, _FIOSETOWN, struct.pack("@i", int(pid)))
 
 
 def _try_trace(pid):

@@ -49,11 +49,13 @@ _DENIED = {
         "mq_open": 180, "open_by_handle_at": 265, "kcmp": 272, "process_madvise": 440,
     },
 }  # fmt: skip
-# Those that are denied by their first argument.
+# Those that are denied by an argument.
 _BY_ARGUMENT = {
-    "x86_64": {"clone": 56, "clone3": 435, "prctl": 157, "tgkill": 234, "prlimit64": 302},
-    "aarch64": {"clone": 220, "clone3": 435, "prctl": 167, "tgkill": 131, "prlimit64": 261},
+    "x86_64": {"clone": 56, "clone3": 435, "prctl": 157, "tgkill": 234, "prlimit64": 302, "fcntl": 72, "ioctl": 16},
+    "aarch64": {"clone": 220, "clone3": 435, "prctl": 167, "tgkill": 131, "prlimit64": 261, "fcntl": 25, "ioctl": 29},
 }
+# What gives a file or a socketpair an owner: a process that the kernel then sends a signal of the caller's choice.
+_OWNER_COMMANDS = {"fcntl": (8, 15), "ioctl": (0x8901, 0x8902)}
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CLONE_THREAD = 0x10000
 _X32_BIT = 0x40000000
@@ -137,7 +139,7 @@ def _program(machine: str) -> bytes:
         return struct.pack("=HBBI", 0x06, 0, 0, action)
 
     equal, at_least, any_bit = 0x15, 0x35, 0x45
-    deny, number, argument = give(_ERRNO | _EPERM), load(0), load(16)
+    deny, number, argument, second_argument = give(_ERRNO | _EPERM), load(0), load(16), load(24)
     named = _BY_ARGUMENT[machine]
     parts = [load(4), jump(equal, _AUDIT_ARCH[machine], 1, 0), give(_KILL_PROCESS), number]
     if machine == "x86_64":
@@ -150,4 +152,7 @@ def _program(machine: str) -> bytes:
     parts += [jump(equal, named["prctl"], 0, 4), argument, jump(equal, _PR_SET_PDEATHSIG, 0, 1), deny, give(_ALLOW)]
     parts += [jump(equal, named["tgkill"], 0, 4), argument, jump(equal, os.getpid(), 1, 0), deny, give(_ALLOW)]
     parts += [jump(equal, named["prlimit64"], 0, 4), argument, jump(equal, 0, 1, 0), deny, give(_ALLOW)]
+    for name, (one, other) in _OWNER_COMMANDS.items():
+        parts += [jump(equal, named[name], 0, 5), second_argument, jump(equal, one, 1, 0), jump(equal, other, 0, 1)]
+        parts += [deny, give(_ALLOW)]
     return b"".join([*parts, give(_ALLOW)])
