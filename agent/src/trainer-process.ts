@@ -84,7 +84,12 @@ export async function spawnTrainer(
   });
   const pid = child.pid ?? 0;
   const record = { pid, start_ticks: statOf(pid)?.startTicks ?? "", mark: `ANNEAL_TASK=${id}` };
-  writeFileSync(paths.process, JSON.stringify(record));
+  try {
+    writeFileSync(paths.process, JSON.stringify(record));
+  } catch (error) {
+    signalGroup(pid, "SIGKILL"); // Nobody will watch over it.
+    throw error;
+  }
   return { child, record };
 }
 

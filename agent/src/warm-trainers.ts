@@ -60,8 +60,15 @@ export class WarmTrainers {
     this.places.delete(slot.id);
     const waiting = await place.started;
     if (!waiting?.isAlive()) return startTrainer(leaseId, task, this.deps);
-    waiting.handOver(leaseId, task);
-    await rm(place.paths.root, { recursive: true, force: true });
+    try {
+      waiting.handOver(leaseId, task);
+      await rm(place.paths.root, { recursive: true, force: true });
+    } catch (error) {
+      // Nobody else knows of it any more.
+      waiting.process.stop(0);
+      await waiting.process.exited;
+      throw error;
+    }
     return waiting.process;
   }
 

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, vi } from "vitest";
 import { statePaths } from "../../agent/src/paths";
-import { statOf } from "../../agent/src/process-table";
+import { hasInEnvironment, statOf } from "../../agent/src/process-table";
+import { startTrainer } from "../../agent/src/trainer-process";
 import { WarmTrainers } from "../../agent/src/warm-trainers";
 import type { SlotInfo } from "../../protocol";
 import { addTask, agentOptions, ending, isAlive, LeapingClock, start, started, until, useBench } from "./support";
@@ -77,6 +78,36 @@ describe("an idle agent", () => {
     addTask(bench().api);
     expect(await start(bench(), script).done).toBe(0);
     expect(taskNames()).toEqual([]);
+  });
+});
+
+/** On a full disk, say. */
+describe("a trainer whose task's files cannot be written", () => {
+  const cpu: SlotInfo = { id: "cpu", kind: "cpu", gpus: [] };
+  const processesOf = (id: string): string[] =>
+    readdirSync("/proc").filter((pid) => Number(pid) > 0 && hasInEnvironment(Number(pid), `ANNEAL_TASK=${id}`));
+
+  it("ends when it was waiting", async () => {
+    const paths = statePaths(join(bench().dir, "state"));
+    const clock = new LeapingClock();
+    const deps = { ...agentOptions(bench(), script), clock, warmTrainer: true, paths };
+    const warm = new WarmTrainers({ ...deps, onStart: () => () => undefined, freeMemory: () => 2 ** 40 });
+    warm.keep([cpu]);
+    const pid = await waitingPid();
+    writeFileSync(paths.task("l1").root, "no folder");
+    await expect(warm.trainerFor("l1", cpu, paths.task("l1"))).rejects.toThrow("ENOTDIR");
+    expect(isAlive(pid, statOf)).toBe(false);
+  });
+
+  it("ends when it was fresh", async () => {
+    const task = statePaths(join(bench().dir, "state")).task("l2");
+    mkdirSync(task.process, { recursive: true });
+    writeFileSync(task.config, "{}");
+    const id = `l2-${process.pid}`;
+    const waits = { command: process.execPath, args: ["-e", "setInterval(() => 0, 1000)"], pythonPath: "" };
+    const deps = { ...agentOptions(bench()), command: waits };
+    await expect(startTrainer(id, task, deps)).rejects.toThrow("EISDIR");
+    await until(() => processesOf(id).length === 0, "its end");
   });
 });
 
