@@ -91,7 +91,8 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
     job.check_end()
     if best.best_step is None:
         callback.save_model("final", "final")
-        report.send("finished", step=state.global_step)
+        # Without a best step it stops early when no comparison had a number.
+        report.send("finished", step=state.global_step, **({"early_stopped": True} if best.stopped_early else {}))
         return
     callback.save_best(best)
     report.send("finished", step=state.global_step, early_stopped=best.stopped_early, best_step=best.best_step)

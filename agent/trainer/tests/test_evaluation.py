@@ -8,6 +8,7 @@ from in_process import checkpoints, losses, run_here
 from trainer_process import grpo_config, sft_config, weights
 
 from anneal_trainer.data import hold_back
+from anneal_trainer.evaluation import EvaluationCallback
 from anneal_trainer.failures import TrainerFailure
 from anneal_trainer.plateau import Plateau
 
@@ -110,6 +111,16 @@ def test_a_job_that_runs_to_its_end_has_its_best_weights_too(tmp_path):
     assert lines[-1] == {"type": "finished", "step": 5, "early_stopped": False, "best_step": 2}
     assert sorted(evaluations(lines)) == [2, 4, 5] and set(checkpoints(lines, "final")) == {2}
     assert any("the final weights are those of step 2" in line.get("message", "") for line in lines)
+
+
+def test_a_job_whose_evaluations_are_no_numbers_stops_early_with_its_last_weights(tmp_path, monkeypatch):
+    def nothing(self, args, state, control, **_):
+        self._compare(math.nan, state, control)
+
+    monkeypatch.setattr(EvaluationCallback, "on_evaluate", nothing)
+    lines = run_here(tmp_path, stops_sft(tmp_path / "1", {}))
+    assert lines[-1] == {"type": "finished", "step": 4, "early_stopped": True}
+    assert set(checkpoints(lines, "final")) == {4}
 
 
 def test_a_dataset_of_its_own_is_evaluated_at_each_epochs_end(tmp_path):

@@ -6,7 +6,7 @@ import socket
 import pytest
 from forked import Forked, train
 from in_process import checkpoints, losses
-from trainer_process import grpo_config, sft_config
+from trainer_process import grpo_config, sft_config, weights
 
 EVERY_STEP = 1e-9
 NEAR = 1e-5
@@ -121,3 +121,18 @@ def test_processes_that_share_the_model_generate_and_resume(tmp_path, h):
     saved = checkpoints(whole, "resume")[2]["dir"]
     resumed = world(tmp_path / "two", grpo_config, sharded, h=h, resume_from=saved)
     assert losses(resumed) == {step: values for step, values in losses(whole).items() if step > 2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("child", [train, sharded])
+@pytest.mark.parametrize("h", [{}, LORA], ids=["full", "lora"])
+def test_two_processes_stop_early_with_the_best_weights(tmp_path, h, child):
+    stop = {"metric": "eval_loss", "patience": 2, "min_delta": 1000.0}
+    plan = {"dataset": None, "split_percent": 25, "every_steps": 2}
+    changes = {"early_stop": stop, "eval": plan, "resume_interval_seconds": EVERY_STEP, "h": {"max_steps": 20, **h}}
+    two = world(tmp_path / "two", uneven_sft, child, **changes)
+    assert two[-1] == {"type": "finished", "step": 6, "early_stopped": True, "best_step": 2}
+    changes["resume_from"] = checkpoints(two, "resume")[5]["dir"]
+    resumed = world(tmp_path / "three", uneven_sft, child, **changes)
+    assert resumed[-1] == two[-1] and sorted(losses(resumed)) == [6]
+    assert len({weights(checkpoints(lines, "final")[2]["dir"]) for lines in (two, resumed)}) == 1
