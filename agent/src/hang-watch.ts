@@ -4,10 +4,10 @@
  * the first step (a model of a hub may be coming in) and after the last one (the model is written) the bound is an hour
  * at least, and files that change below the output folder are a sign of life at any time: a checkpoint is being saved.
  */
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { TrainerLine } from "../../protocol";
 import type { Clock } from "./clock";
-import { listFolder } from "./list-folder";
 import type { ReadLine } from "./trainer-lines";
 
 /** Between looks at the clock; a bound is kept to within this. */
@@ -78,16 +78,22 @@ export class HangWatch {
   }
 }
 
-/** The newest file below a folder, by its time of change. Files come and go while we look. */
+/** The newest file below a folder, by its time of change. Files and folders come and go while we look. */
 export async function newestWriteMs(folder: string): Promise<number | null> {
-  const files = await listFolder(folder).catch(() => []); // No sign of life can be read from it now.
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []); // As uploaded checkpoints do.
   const times = await Promise.all(
-    files.map(({ localPath }) =>
-      stat(localPath).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => 0, // It has gone, as uploaded checkpoints do.
-      ),
-    ),
+    entries.map((entry) => {
+      const path = join(folder, entry.name);
+      return entry.isDirectory() ? newestWriteMs(path) : writtenMs(path);
+    }),
   );
-  return times.length === 0 ? null : Math.max(...times);
+  const known = times.filter((time) => time !== null);
+  return known.length === 0 ? null : Math.max(...known);
+}
+
+function writtenMs(path: string): Promise<number | null> {
+  return stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => null,
+  );
 }

@@ -1,5 +1,7 @@
+import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { HangWatch } from "../../agent/src/hang-watch";
+import { HangWatch, newestWriteMs } from "../../agent/src/hang-watch";
 import { statOf } from "../../agent/src/process-table";
 import type { ReadLine } from "../../agent/src/trainer-lines";
 import { addTask, fasterClock, isAlive, LeapingClock, start, started, useBench } from "./support";
@@ -88,6 +90,20 @@ describe("the watch over hangs", () => {
 
 describe("a trainer that hangs", () => {
   const bench = useBench();
+
+  it("is told by its newest file, whatever else comes and goes beside it", async () => {
+    const folder = join(bench().dir, "output");
+    expect(await newestWriteMs(folder)).toBeNull();
+    mkdirSync(join(folder, "checkpoint-1"), { recursive: true });
+    for (const [name, seconds] of Object.entries({ old: 1_000, "checkpoint-1/new": 2_000 })) {
+      writeFileSync(join(folder, name), "");
+      utimesSync(join(folder, name), seconds, seconds);
+    }
+    expect(await newestWriteMs(folder)).toBe(2_000_000);
+    // As one that is removed between the look at its folder and the look at it.
+    symlinkSync("/nowhere", join(folder, "checkpoint-1/gone"));
+    expect(await newestWriteMs(folder)).toBe(2_000_000);
+  });
 
   it("leaves its stacks in the log, is killed, and the attempt is lost with that reason", async () => {
     const { api } = bench();
