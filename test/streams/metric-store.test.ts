@@ -170,6 +170,23 @@ describe("MetricStore", () => {
       expect(steps(metrics.query({ keys: ["rare"], fromStep: 6_000, maxPoints: 100 }))).toEqual([19_999]);
     }));
 
+  it("finds the rows of a key among thousands of shapes as among few, without a seek for each", () =>
+    inObject((storage) => {
+      const metrics = new MetricStore(storage);
+      const has = (step: number) => step % 3 === 0;
+      const rows = Array.from({ length: 6_000 }, (_, i) =>
+        row(i, { [`seen_${String(i)}`]: 1, ...(has(i) ? { rare: i } : {}) }),
+      );
+      storage.transactionSync(() => metrics.add(rows));
+      const startedMs = Date.now();
+      const many = steps(metrics.query({ keys: ["rare"], maxPoints: 1000 }));
+      expect([many.length, many[0], many.at(-1), many.every(has)]).toEqual([1000, 0, 5_997, true]);
+      const few = steps(metrics.query({ keys: ["rare"], fromStep: 10, toStep: 2_000, maxPoints: 100 }));
+      expect([few.length > 95, few[0], few.at(-1), few.every(has)]).toEqual([true, 12, 1_998, true]);
+      // It was four seconds with a seek for each shape at each place.
+      expect(Date.now() - startedMs).toBeLessThan(1_500);
+    }));
+
   it.each([1, 7])("samples 50,000 rows logged every %i steps in seeks, not a scan", (every) =>
     inObject((storage) => {
       const metrics = new MetricStore(storage);

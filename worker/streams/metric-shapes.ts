@@ -23,8 +23,8 @@ export class MetricShapes {
     };
   }
 
-  /** The shapes that have one of the keys, as a JSON array; null when all have. */
-  having(kind: MetricKind, keys: readonly string[]): string | null {
+  /** The shapes that have one of the keys; null when all have. */
+  having(kind: MetricKind, keys: readonly string[]): number[] | null {
     const shapes = this.#sql
       .exec<{ id: number; has: number }>(
         `SELECT id, EXISTS (SELECT 1 FROM json_each(shapes.keys) k JOIN json_each(?) w ON k.value = w.value) AS has
@@ -34,7 +34,7 @@ export class MetricShapes {
       )
       .toArray();
     const having = shapes.filter((shape) => shape.has === 1).map((shape) => shape.id);
-    return having.length === shapes.length ? null : JSON.stringify(having);
+    return having.length === shapes.length ? null : having;
   }
 
   #shapeOf(kind: MetricKind, keys: string): number {

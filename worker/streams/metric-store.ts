@@ -25,6 +25,9 @@ export interface AttemptRows {
 
 const KINDS: readonly MetricKind[] = ["train", "eval", "test", "system"];
 
+/** A run has a handful of shapes; one whose keys are ever new ones has thousands, and a seek for each is too much. */
+const MAX_SOUGHT_SHAPES = 32;
+
 type Position = { n: number; step: number; attempt: number };
 
 export class MetricStore {
@@ -142,9 +145,10 @@ export class MetricStore {
   #seek(
     kind: MetricKind,
     grid: { low: number; gridEnd: number; stride: number; last: number },
-    shapes: string | null,
+    shapes: readonly number[] | null,
   ): { step: number; attempt: number; values: string }[] {
-    const row = shapes === null ? "p.n = grid.n" : `p.n = ${nextOf("grid.n", "?6")} AND p.n < min(grid.n + ?3, ?4)`;
+    const next = shapes !== null && shapes.length > MAX_SOUGHT_SHAPES ? SCANNED_NEXT : SOUGHT_NEXT;
+    const row = shapes === null ? "p.n = grid.n" : `p.n = ${next} AND p.n < min(grid.n + ?3, ?4)`;
     return this.#sql
       .exec<{ step: number; attempt: number; values: string }>(
         `WITH RECURSIVE grid(n) AS (SELECT ?1 WHERE ?1 <= ?2 UNION ALL SELECT n + ?3 FROM grid WHERE n + ?3 <= ?2)
@@ -156,13 +160,18 @@ export class MetricStore {
         grid.stride,
         grid.last,
         kind,
-        ...(shapes === null ? [] : [shapes]),
+        ...(shapes === null ? [] : [JSON.stringify(shapes)]),
       )
       .toArray();
   }
 
   /** A range from the first to the last row of one of the shapes. */
-  #narrowed(kind: MetricKind, low: number, high: number, shapes: string): { low: number; high: number } | null {
+  #narrowed(
+    kind: MetricKind,
+    low: number,
+    high: number,
+    shapes: readonly number[],
+  ): { low: number; high: number } | null {
     const ends = this.#sql
       .exec<{ low: number | null; high: number | null }>(
         `SELECT min((SELECT n FROM points WHERE kind = ?1 AND shape = s.value AND n >= ?2 ORDER BY n LIMIT 1)) AS low,
@@ -171,7 +180,7 @@ export class MetricStore {
         kind,
         low,
         high,
-        shapes,
+        JSON.stringify(shapes),
       )
       .one();
     return ends.low === null || ends.high === null ? null : { low: ends.low, high: ends.high };
@@ -266,11 +275,13 @@ export class MetricStore {
   }
 }
 
-/** The first row from `n` on that has one of the shapes, a JSON array: one seek for each. */
-function nextOf(n: string, shapes: string): string {
-  return `(SELECT min((SELECT q.n FROM points q WHERE q.kind = ?5 AND q.shape = s.value AND q.n >= ${n}
-    ORDER BY q.n LIMIT 1)) FROM json_each(${shapes}) s)`;
-}
+/** The first row of a place in the grid, or later, that has one of the shapes (?6): one seek for each shape. */
+const SOUGHT_NEXT = `(SELECT min((SELECT q.n FROM points q WHERE q.kind = ?5 AND q.shape = s.value AND q.n >= grid.n
+  ORDER BY q.n LIMIT 1)) FROM json_each(?6) s)`;
+
+/** The same for many shapes: the place's rows in their order; all places together read a row once. */
+const SCANNED_NEXT = `(SELECT q.n FROM points q WHERE q.kind = ?5 AND q.n >= grid.n AND q.n < min(grid.n + ?3, ?4)
+  AND +q.shape IN (SELECT value FROM json_each(?6)) ORDER BY q.n LIMIT 1)`;
 
 function pick(values: Record<string, number>, keys: readonly string[] | undefined): Record<string, number> {
   if (keys === undefined) return values;
