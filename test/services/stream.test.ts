@@ -114,37 +114,52 @@ describe("a stream's upkeep", () => {
     expect(text.match(/"line":"line \d+"/g)).toHaveLength(50);
   });
 
-  it("archives an ended job after its days, and gives all of it back, again and again", async () => {
-    const job = await running();
-    await job.lease.log("a line", "€");
-    await job.lease.metrics({ 1: { loss: 1, reward: 2 }, 2: { loss: 0.1 + 0.2 }, 5: { loss: 1e-300 } });
-    await job.lease.report([{ type: "metrics", ts_ms: 1, step: 5, kind: "eval", values: { accuracy: 0.5 } }]);
-    await job.lease.complete({ "config.json": "{}" });
-    const before = await history(job);
-    const [timer] = await rows(job, "SELECT at_ms FROM timers WHERE name = 'archive'");
-    expect(Math.round((Number(timer?.at_ms) - Date.now()) / 3600_000)).toBe(7 * 24);
-    for (let times = 0; times < 2; times++) {
+  it(
+    "archives an ended job after its days, and gives all of it back, again and again",
+    { timeout: 30_000 },
+    async () => {
+      const job = await running();
+      await job.lease.log("a line", "€");
+      await job.lease.metrics({ 1: { loss: 1, reward: 2 }, 2: { loss: 0.1 + 0.2 }, 5: { loss: 1e-300 } });
+      await job.lease.report([{ type: "metrics", ts_ms: 1, step: 5, kind: "eval", values: { accuracy: 0.5 } }]);
+      await job.lease.complete({ "config.json": "{}" });
+      const before = await history(job);
+      const [timer] = await rows(job, "SELECT at_ms FROM timers WHERE name = 'archive'");
+      expect(Math.round((Number(timer?.at_ms) - Date.now()) / 3600_000)).toBe(7 * 24);
+      for (let times = 0; times < 2; times++) {
+        await ring(job, "archive");
+        expect(await rows(job, "SELECT key FROM meta ORDER BY key")).toEqual(
+          ["archive", "job_id", "schema_version"].map((key) => ({ key })),
+        );
+        const tables = ["frames", "segments", "points", "keys", "lane", "lease", "timers"];
+        for (const table of tables) expect(await rows(job, `SELECT * FROM ${table}`)).toEqual([]);
+        expect(await runInDurableObject(job.object, (_, { storage }) => storage.getAlarm())).toBeNull();
+        await evictDurableObject(job.object);
+        expect(await history(job)).toEqual(before);
+      }
+      const last =
+        (before.nativeStream as string)
+          .match(/id: \d+/g)
+          ?.at(-1)
+          ?.slice(4) ?? "";
       await ring(job, "archive");
-      expect(await rows(job, "SELECT key FROM meta ORDER BY key")).toEqual(
-        ["archive", "job_id", "schema_version"].map((key) => ({ key })),
-      );
-      const tables = ["frames", "segments", "points", "keys", "lane", "lease", "timers"];
-      for (const table of tables) expect(await rows(job, `SELECT * FROM ${table}`)).toEqual([]);
-      expect(await runInDurableObject(job.object, (_, { storage }) => storage.getAlarm())).toBeNull();
-      await evictDurableObject(job.object);
+      const ended = await job.client.raw(`/anneal/v1/jobs/${job.id}/stream`, { "last-event-id": last });
+      expect(ended.status).toBe(204);
+      // What an agent says that comes back after a week changes nothing.
+      await ring(job, "archive");
+      expect((await job.lease.logReport(9, "late")).status).toBe(409);
       expect(await history(job)).toEqual(before);
-    }
-    const last =
-      (before.nativeStream as string)
-        .match(/id: \d+/g)
-        ?.at(-1)
-        ?.slice(4) ?? "";
-    await ring(job, "archive");
-    const ended = await job.client.raw(`/anneal/v1/jobs/${job.id}/stream`, { "last-event-id": last });
-    expect(ended.status).toBe(204);
-    // What an agent says that comes back after a week changes nothing.
-    await ring(job, "archive");
-    expect((await job.lease.logReport(9, "late")).status).toBe(409);
-    expect(await history(job)).toEqual(before);
-  });
+      // Nor does a checkpoint that proves bad as late as that: nothing is written beside the archive.
+      await ring(job, "archive");
+      const bare = job.id.replace("job_", "");
+      const { results } = await env.DB.prepare("SELECT id FROM checkpoints WHERE job_id = ?")
+        .bind(bare)
+        .all<{ id: string }>();
+      await job.object.checkpointVerdict(bare, results[0]?.id ?? "", "its file is gone");
+      const archived = await rows(job, "SELECT key FROM meta WHERE key = 'archive'");
+      expect(await rows(job, "SELECT kind FROM frames WHERE kind = 'notice'")).toEqual([]);
+      expect(archived).toEqual([]);
+      expect(await history(job)).toEqual(before);
+    },
+  );
 });

@@ -82,7 +82,7 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   }
 
   checkpointVerdict(jobId: string, checkpointId: string, fault: string | null): Promise<Answer<void>> {
-    return answering(() => this.#of(jobId).verdict(checkpointId, fault));
+    return this.#call(jobId, (parts) => parts.verdict(checkpointId, fault));
   }
 
   finish(jobId: string, agentId: string, epoch: number, request: FinishRequest): Promise<Answer<JobRecord>> {
