@@ -75,3 +75,20 @@ it("gives back what we were away, and a lease period to hear of the agent", asyn
   await train(agent, lease, 1);
   expect((await job()).status).toBe("timed_out");
 });
+
+it("gives an outage back once, also to an attempt that is revived after it", async () => {
+  const { agent, lease, job, id } = await held(200);
+  await train(agent, lease, 90);
+  passSeconds(600);
+  await runDurableObjectAlarm(env.JOB.getByName(id));
+  // Nothing is heard of the agent in the lease period that it was given.
+  passSeconds(60);
+  await runDurableObjectAlarm(env.JOB.getByName(id));
+  expect(await job()).toMatchObject({ status: "queued", heldMs: 120_000 });
+  await heartbeat(agent, lease);
+  expect((await job()).status).toBe("running");
+  await train(agent, lease, 79);
+  expect((await job()).status).toBe("running");
+  await train(agent, lease, 1);
+  expect((await job()).status).toBe("timed_out");
+});

@@ -48,6 +48,7 @@ export interface JobLocal {
   /** How long we were away while this epoch's lease was live: no time that the job had. */
   outageMs(epoch: number): number;
   addOutage(epoch: number, ms: number): void;
+  dropOutage(): void;
   intent(): { tid: string; atMs: number } | null;
   saveIntent(tid: string, command: JobCommand, atMs: number): void;
   dropIntent(): void;

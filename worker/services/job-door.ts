@@ -191,6 +191,8 @@ export class JobDoor {
       local.savePauseRequested(job.pauseRequestedAtMs !== null);
       this.#settleLease(job);
       this.#armDuration(job);
+      // What was given back is in the job's held time by now; a lease that is revived begins anew.
+      if (!isLive(job.status)) local.dropOutage();
       local.dropIntent();
       local.clearTimer("intent");
       this.#closeStream(job);

@@ -90,6 +90,10 @@ export class ObjectJobLocal implements JobLocal {
     this.#parts.meta.set(OUTAGE_KEY, JSON.stringify({ epoch, ms: this.outageMs(epoch) + ms }));
   }
 
+  dropOutage(): void {
+    this.#parts.meta.delete(OUTAGE_KEY);
+  }
+
   #outage(): { epoch: number; ms: number } {
     return JSON.parse(this.#parts.meta.get(OUTAGE_KEY) ?? '{"epoch":0,"ms":0}') as { epoch: number; ms: number };
   }
