@@ -4,6 +4,7 @@ import { DATASET_FORMATS } from "../../protocol";
 import { formatFits } from "../../worker/domain/dataset-rows";
 import { DatasetScanner, MAX_LINE_BYTES, type DatasetProfile } from "../../worker/domain/dataset-scan";
 import { DomainError } from "../../worker/domain/errors";
+import { MAX_DEPTH } from "../../worker/domain/row-limits";
 
 function scan(...chunks: (string | Uint8Array)[]): DatasetProfile {
   const scanner = new DatasetScanner();
@@ -19,6 +20,11 @@ function refusal(...chunks: (string | Uint8Array)[]): DomainError {
     throw error;
   }
   throw new Error("was accepted");
+}
+
+/** A row of so many levels. */
+function nested(levels: number): string {
+  return `{"text":"a","x":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
 }
 
 describe("formats, from the first row", () => {
@@ -46,6 +52,7 @@ describe("lines", () => {
   });
 
   it("may hold what JSON allows", () => {
+    expect(scan(nested(MAX_DEPTH)).numRows).toBe(1);
     expect(scan('{"prompt":"a\u2028b","x":{"__proto__":1}}\n').numRows).toBe(1);
   });
 });
@@ -73,6 +80,10 @@ describe("refusals say the line", () => {
     ["an unknown role", ['{"messages":[{"role":"bot","content":"a"}]}'], 1, 'the role "bot"'],
     ["no messages", ['{"messages":[]}'], 1, "empty list"],
     ["half a surrogate pair", ['{"text":"\\ud800"}'], 1, "surrogate"],
+    ["too deep a row", ['{"text":"a"}\n', nested(MAX_DEPTH + 1)], 2, "line 2 is nested deeper than 100 levels"],
+    ["a very deep row", [nested(1_000_000)], 1, "line 1 is nested deeper"],
+    ["a number of 400 digits", [`{"text":"a","n":[${"9".repeat(400)}]}`], 1, "line 1 has a number that is too large"],
+    ["1e999", ['{"text":"a"}\n{"text":"a","n":-1e999}'], 2, "line 2 has a number that is too large"],
     ["not UTF-8", ['{"text":"a"}\n', new Uint8Array([0x7b, 0xff, 0x7d, 0x0a])], 2, "line 2 is not valid UTF-8"],
     ["a byte order mark inside", ['{"text":"a"}\n\ufeff{"text":"a"}'], 2, "line 2 is not valid JSON"],
     ["a line too long", ["\n", new Uint8Array(MAX_LINE_BYTES), new Uint8Array(1)], 2, "line 2 is longer than 8 MiB"],

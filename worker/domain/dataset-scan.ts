@@ -5,6 +5,7 @@
 import type { DatasetFormat } from "../../protocol";
 import { DomainError } from "./errors";
 import { isRow, layoutOf, type Row, type RowLayout } from "./dataset-rows";
+import { limitFault } from "./row-limits";
 
 export { formatFits } from "./dataset-rows";
 
@@ -72,6 +73,8 @@ export class DatasetScanner {
   }
 
   #row(row: Row): void {
+    const beyond = limitFault(row);
+    if (beyond !== null) throw this.#fault(beyond);
     if (this.#layout === null) {
       const layout = layoutOf(row);
       if (typeof layout === "string") throw this.#fault(layout);
