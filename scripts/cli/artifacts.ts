@@ -1,11 +1,15 @@
 /** `datasets` and `functions`: what jobs are made of. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
 import { contextOf, NATIVE, query, withPaging } from "./context";
 import { saveDownload } from "./download";
 import { anyList, anything } from "./shapes";
 import { unreadable, uploadFile } from "./upload";
+import { uploadInPieces } from "./upload-session";
+
+/** Smaller files are soon sent again. */
+const IN_PIECES_FROM_BYTES = 32 * 1024 * 1024;
 
 interface Paging {
   limit: string;
@@ -16,14 +20,17 @@ export function addDatasets(program: Command): void {
   const datasets = program.command("datasets").description("training data");
   datasets
     .command("upload")
-    .description("upload a JSON Lines file; a bad line is named")
+    .description("upload a JSON Lines file; a bad line is named, and a large file goes on where it was broken off")
     .argument("<file>", "one JSON object a line")
     .option("--name <name>", "the file's name by default")
     .action(async (file: string, options: { name?: string }, command: Command) => {
       const { api, out } = contextOf(command);
       const name = options.name ?? path.basename(file, path.extname(file));
+      const { size } = await stat(file).catch(unreadable(file));
       const target = `${NATIVE}/datasets${query({ name })}`;
-      out.show(await uploadFile(api, target, file));
+      out.show(
+        size < IN_PIECES_FROM_BYTES ? await uploadFile(api, target, file) : await uploadInPieces(api, file, name),
+      );
     });
   withPaging(datasets.command("list")).action(async ({ limit, after }: Paging, command: Command) => {
     const { api, out } = contextOf(command);
