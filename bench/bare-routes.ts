@@ -28,6 +28,15 @@ bareRoutes.get("/objects/:key", async (c) => {
   return object ? new Response(object.body, { headers: { "content-length": String(object.size) } }) : c.notFound();
 });
 
+/** What an upload session has stored: many parts in one object, which R2 reads in another way. */
+bareRoutes.get("/uploads/:id", async (c) => {
+  const row = await c.env.DB.prepare("SELECT r2_key FROM uploads WHERE id = ?")
+    .bind(c.req.param("id"))
+    .first<string>("r2_key");
+  const object = row === null ? null : await c.env.BUCKET.get(row);
+  return object ? new Response(object.body, { headers: { "content-length": String(object.size) } }) : c.notFound();
+});
+
 bareRoutes.delete("/objects/:key", async (c) => {
   await c.env.BUCKET.delete(`bare/${c.req.param("key")}`);
   return c.json({ ok: true });

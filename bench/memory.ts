@@ -5,22 +5,34 @@ import { childrenOf, commandOf } from "../test/harness/processes";
 const EVERY_MS = 50;
 const MIB = 2 ** 20;
 
-/** Resident MiB of all workerd processes below `pid`: the most while `work` ran, less those before it. */
-export async function growthMib(pid: number, work: () => Promise<unknown>): Promise<number> {
+export interface Watched<T> {
+  result: T;
+  /** Resident MiB of all workerd processes below `pid`: before `work`, and the most while it ran. */
+  beforeMib: number;
+  peakMib: number;
+}
+
+export async function watchMemory<T>(pid: number, work: () => Promise<T>): Promise<Watched<T>> {
   const workers = descendants(pid).filter((one) => commandOf(one).includes("workerd"));
   if (workers.length === 0) throw new Error("there is no workerd");
   const now = (): number => workers.reduce((sum, one) => sum + residentBytes(one), 0) / MIB;
-  const before = now();
-  let most = before;
+  const beforeMib = now();
+  let peakMib = beforeMib;
   const sampling = setInterval(() => {
-    most = Math.max(most, now());
+    peakMib = Math.max(peakMib, now());
   }, EVERY_MS);
   try {
-    await work();
+    const result = await work();
+    return { result, beforeMib, peakMib: Math.max(peakMib, now()) };
   } finally {
     clearInterval(sampling);
   }
-  return Math.max(most, now()) - before;
+}
+
+/** The most while `work` ran, less what it was before. */
+export async function growthMib(pid: number, work: () => Promise<unknown>): Promise<number> {
+  const { beforeMib, peakMib } = await watchMemory(pid, work);
+  return peakMib - beforeMib;
 }
 
 function descendants(pid: number): number[] {

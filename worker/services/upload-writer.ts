@@ -5,6 +5,7 @@
 import { DomainError } from "../domain/errors";
 import type { Digest, PartInFlight, PartStore, UploadLocal } from "../domain/upload-ports";
 import { UPLOAD_PART_BYTES } from "../domain/uploads";
+import { givePartBuffer, takePartBuffer } from "./part-buffers";
 
 /** R2 is asked this often for a part before the client is told to come back. */
 const MAX_PUTS = 3;
@@ -36,7 +37,7 @@ export class UploadWriter {
     this.#number = local.parts().length + 1;
     this.#kept = local.tailBytes();
     // A small file takes small room.
-    this.#buffer = new Uint8Array(
+    this.#buffer = takePartBuffer(
       coming === null ? UPLOAD_PART_BYTES : Math.min(UPLOAD_PART_BYTES, this.#kept + coming),
     );
     for (const bytes of local.tail()) this.#fill(bytes);
@@ -56,12 +57,13 @@ export class UploadWriter {
     }
   }
 
-  /** What is not a whole part yet goes into the object's storage; call it however the bytes ended. */
+  /** What is not a whole part yet goes into the object's storage; the last call, however the bytes ended. */
   async settle(): Promise<void> {
     await this.#inFlight?.drop();
     this.#inFlight = null;
     if (this.#filled > this.#kept) this.#ports.local.appendTail(this.#buffer.subarray(this.#kept, this.#filled));
     this.#kept = this.#filled;
+    givePartBuffer(this.#buffer);
   }
 
   #fill(bytes: Uint8Array): void {
