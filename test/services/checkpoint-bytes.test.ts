@@ -131,6 +131,21 @@ describe("a large file", () => {
   });
 });
 
+async function begunOf(jobId: string): Promise<unknown[]> {
+  const { results } = await env.DB.prepare("SELECT checkpoint_id AS id FROM begun_checkpoints WHERE job_id = ?")
+    .bind(jobId)
+    .all();
+  return results.map(({ id }) => id);
+}
+
+/** As a crash leaves it: the commit is done, and what comes after it is not. */
+async function begunLongAgo(jobId: string, id: string, key: string): Promise<void> {
+  await expect.poll(() => begunOf(jobId)).not.toContain(id);
+  await env.DB.prepare("INSERT INTO begun_checkpoints VALUES (?, ?, ?, 0)")
+    .bind(id, jobId, key.slice(0, key.lastIndexOf("/") + 1))
+    .run();
+}
+
 describe("a checkpoint that was begun", () => {
   it("has fresh keys each time, commits twice to one answer, and is forgotten then", async () => {
     const run = await running();
@@ -141,10 +156,7 @@ describe("a checkpoint that was begun", () => {
     expect(keyOf(first.files[0]?.upload ?? "")).not.toBe(keyOf(second.files[0]?.upload ?? ""));
     const commitOf = () => using((s) => s.commitCheckpoint(run.agent, run.lease.lease_id, second));
     expect(await commitOf()).toEqual(await commitOf());
-    const left = await env.DB.prepare("SELECT checkpoint_id FROM begun_checkpoints WHERE job_id = ?")
-      .bind(run.job.id)
-      .all();
-    expect(left.results).toEqual([{ checkpoint_id: first.checkpoint_id }]);
+    await expect.poll(() => begunOf(run.job.id)).toEqual([first.checkpoint_id]);
   });
 
   it("and never committed is swept after 7 days, bytes and all; a committed one whose row was left is not", async () => {
@@ -156,9 +168,7 @@ describe("a checkpoint that was begun", () => {
     const uploadId = orphan.files[0]?.upload.split("@")[0] ?? "";
     const parts = orphan.files[0]?.parts.map(({ number, etag }) => ({ partNumber: number, etag })) ?? [];
     await env.BUCKET.resumeMultipartUpload(orphanKey, uploadId).complete(parts);
-    await env.DB.prepare("INSERT INTO begun_checkpoints VALUES (?, ?, ?, 0)")
-      .bind(kept.checkpoint_id, run.job.id, keptKey.slice(0, keptKey.lastIndexOf("/") + 1))
-      .run();
+    await begunLongAgo(run.job.id, kept.checkpoint_id, keptKey);
     await using((s) => s.sweepBytes());
     expect(await env.BUCKET.head(orphanKey)).not.toBeNull();
     await env.DB.prepare("UPDATE begun_checkpoints SET begun_at_ms = ? WHERE checkpoint_id = ?")
@@ -167,8 +177,28 @@ describe("a checkpoint that was begun", () => {
     await using((s) => s.sweepBytes());
     expect(await env.BUCKET.head(orphanKey)).toBeNull();
     expect(await env.BUCKET.head(keptKey)).not.toBeNull();
-    const left = await env.DB.prepare("SELECT * FROM begun_checkpoints WHERE job_id = ?").bind(run.job.id).all();
-    expect(left.results).toEqual([]);
+    expect(await begunOf(run.job.id)).toEqual([]);
+  });
+
+  it("what a crash left of superfluous resume checkpoints goes with the sweep", async () => {
+    const run = await running();
+    const marked = await commit(run, "resume", 2);
+    const markedKey = keyOf(marked.files[0]?.upload ?? "");
+    // The object ended between the mark and the deletion.
+    await env.DB.prepare("UPDATE checkpoints SET state = 'deleted' WHERE id = ?").bind(marked.checkpoint_id).run();
+    await begunLongAgo(run.job.id, marked.checkpoint_id, markedKey);
+    const final = await commit(run, "final", 10);
+    const late = await commit(run, "resume", 6);
+    const lateKey = keyOf(late.files[0]?.upload ?? "");
+    // The object ended after the final checkpoint was committed, and before the rest.
+    await begunLongAgo(run.job.id, final.checkpoint_id, keyOf(final.files[0]?.upload ?? ""));
+    expect(await env.BUCKET.head(markedKey)).not.toBeNull();
+    expect(await env.BUCKET.head(lateKey)).not.toBeNull();
+    await using((s) => s.sweepBytes());
+    expect(await env.BUCKET.head(markedKey)).toBeNull();
+    expect(await env.BUCKET.head(lateKey)).toBeNull();
+    expect(await env.BUCKET.head(keyOf(final.files[0]?.upload ?? ""))).not.toBeNull();
+    expect(await column(late.checkpoint_id, "state")).toBe("deleted");
   });
 
   it("an upload session whose alarm was lost is swept too", async () => {

@@ -138,7 +138,8 @@ export interface CheckpointStore {
   /** Epoch and final checkpoints in order of their ordinals. */
   withOrdinals(jobId: string): Promise<CheckpointRecord[]>;
   resumesBeyond(jobId: string, keep: number): Promise<CheckpointRecord[]>;
-  markDeleted(ids: string[]): Promise<void>;
+  /** With a row that lets the sweep find its files, below `prefix`, should whoever deletes them not come to it. */
+  markDeleted(checkpoint: CheckpointRecord, prefix: string): Promise<void>;
   markBad(id: string): Promise<void>;
   markVerified(id: string): Promise<void>;
   /** Committed ones whose large files were to be read by `nowMs`; they are due again at `nextMs`. */

@@ -3,17 +3,17 @@
  * stream says so: a resume then takes the one before; of a bad final checkpoint nothing is served, and the job's status
  * stands. Safe to repeat.
  */
-import type { BlobStore, CheckpointStore, Clock, JobLocal, Later, ManifestStore } from "../domain/ports";
-import { dropOldResumes } from "./drop-old-resumes";
+import type { BegunStore, BlobStore, CheckpointStore, Clock, JobLocal, ManifestStore } from "../domain/ports";
+import { dropResumesBehind } from "./drop-old-resumes";
 
 export interface VerdictPorts {
   jobId: string;
   local: JobLocal;
   checkpoints: CheckpointStore;
+  begun: BegunStore;
   manifests: ManifestStore;
   blobs: BlobStore;
   clock: Clock;
-  later: Later;
 }
 
 /** `fault` is what is wrong with it; null: its bytes are those that were hashed. */
@@ -22,13 +22,13 @@ export async function checkpointVerdict(
   checkpointId: string,
   fault: string | null,
 ): Promise<void> {
-  const { checkpoints, jobId, local, later, clock } = ports;
+  const { checkpoints, jobId, local, clock } = ports;
   const checkpoint = await checkpoints.get(jobId, checkpointId);
   if (checkpoint?.state !== "committed") return;
   if (fault === null) {
+    // Until now they were what training could have gone on from. Marked last: until then the sweep asks again.
+    if (checkpoint.kind === "final") await dropResumesBehind(ports, { ...checkpoint, verifyAfterMs: null });
     await checkpoints.markVerified(checkpointId);
-    // Until now they were what training could have gone on from.
-    if (checkpoint.kind === "final") later(dropOldResumes(ports, jobId, 0));
     return;
   }
   const { kind, step, attempt } = checkpoint;

@@ -27,12 +27,9 @@ import type {
   UrlSigner,
   VerifyQueue,
 } from "../domain/ports";
-import { dropOldResumes } from "./drop-old-resumes";
+import { dropResumesBehind } from "./drop-old-resumes";
 import type { JobDoor } from "./job-door";
 import type { TaskReports } from "./report-task";
-
-/** Resume checkpoints are for going on; the newest two are enough should the newest prove bad. */
-const RESUME_CHECKPOINTS_KEPT = 2;
 
 /** All parts of a checkpoint together: 640 GB, and an answer of a few MB. */
 const MAX_PARTS = 10_000;
@@ -130,15 +127,13 @@ export class TaskCheckpoints {
     return { checkpoint_id: id, ordinal };
   }
 
-  /** Whatever of this is lost, the sweep makes up for. */
-  async #afterCommit({ id, jobId, kind, verifyAfterMs }: CheckpointRecord): Promise<void> {
+  /** Whatever of this is lost, the sweep makes up for: the row of the begin goes last. */
+  async #afterCommit(record: CheckpointRecord): Promise<void> {
     const { begun, verifyQueue } = this.#ports;
+    const { id, jobId, verifyAfterMs } = record;
+    if (verifyAfterMs !== null) await verifyQueue.sendMany([{ jobId, checkpointId: id, file: 0 }]);
+    await dropResumesBehind(this.#ports, record);
     await begun.remove(id);
-    const unread = verifyAfterMs !== null;
-    if (unread) await verifyQueue.sendMany([{ jobId, checkpointId: id, file: 0 }]);
-    // A final checkpoint that may still prove bad leaves what training could go on from.
-    const keep = kind === "final" && !unread ? 0 : RESUME_CHECKPOINTS_KEPT;
-    if (kind !== "epoch") await dropOldResumes(this.#ports, jobId, keep);
   }
 
   /** Throws unless the lease is live, or comes to life again. */

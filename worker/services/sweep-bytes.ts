@@ -1,12 +1,13 @@
 /**
  * Each minute, a bounded look at what nobody will come back for: upload sessions whose alarm was lost, checkpoints that
- * were begun 7 days ago and never committed, and large files that are still to be read again. D1 names them by index;
+ * were begun 7 days ago and never committed, what a crash left of superfluous ones, and large files that are still to be read again. D1 names them by index;
  * no bucket is ever listed but below the one key that a begin has made.
  */
 import { VERIFY_AGAIN_MS } from "../domain/artifacts";
 import { loggable } from "../domain/errors";
-import type { BegunStore, BlobStore, CheckpointStore, Clock, VerifyQueue } from "../domain/ports";
+import type { BegunStore, BlobStore, CheckpointStore, Clock, ManifestStore, VerifyQueue } from "../domain/ports";
 import type { UploadSessions, UploadStore } from "../domain/upload-ports";
+import { dropResumesBehind } from "./drop-old-resumes";
 
 const ORPHAN_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
 /** An upload's own alarm comes first. */
@@ -19,6 +20,7 @@ export interface SweepBytesPorts {
   sessions: UploadSessions;
   begun: BegunStore;
   checkpoints: CheckpointStore;
+  manifests: ManifestStore;
   blobs: BlobStore;
   verifyQueue: VerifyQueue;
   clock: Clock;
@@ -26,8 +28,7 @@ export interface SweepBytesPorts {
 
 export async function sweepBytes(ports: SweepBytesPorts): Promise<void> {
   const nowMs = ports.clock.nowMs();
-  const due = await ports.checkpoints.takeUnverified(nowMs, nowMs + VERIFY_AGAIN_MS, MAX_SWEPT);
-  await ports.verifyQueue.sendMany(due.map(({ id, jobId }) => ({ jobId, checkpointId: id, file: 0 })));
+  await attempted("files to be read again", nameUnverified(ports, nowMs));
   for (const id of await ports.uploads.overdue(nowMs - ALARM_GRACE_MS, MAX_SWEPT)) {
     await attempted(`upload ${id}`, ports.sessions.of(id).expire(id));
   }
@@ -45,12 +46,20 @@ async function attempted(what: string, work: Promise<void>): Promise<void> {
   }
 }
 
+async function nameUnverified({ checkpoints, verifyQueue }: SweepBytesPorts, nowMs: number): Promise<void> {
+  const due = await checkpoints.takeUnverified(nowMs, nowMs + VERIFY_AGAIN_MS, MAX_SWEPT);
+  await verifyQueue.sendMany(due.map(({ id, jobId }) => ({ jobId, checkpointId: id, file: 0 })));
+}
+
+/** Never committed, or superfluous since: its files go. Of one that counts, what its commit had still to do is done. */
 async function dropIfOrphan(
-  { begun, checkpoints, blobs }: SweepBytesPorts,
+  ports: SweepBytesPorts,
   { checkpointId, jobId, prefix }: { checkpointId: string; jobId: string; prefix: string },
 ): Promise<void> {
+  const { begun, checkpoints, blobs } = ports;
   const committed = await checkpoints.get(jobId, checkpointId);
-  if (committed === null) {
+  if (committed?.state === "committed") await dropResumesBehind(ports, committed);
+  if (committed === null || committed.state === "deleted") {
     await blobs.deletePrefix(prefix);
     await blobs.deletePrefix(`ckpt/${jobId}/manifests/${checkpointId}-`);
   }

@@ -5,7 +5,7 @@ import { FIRST_SHARD, shardOf } from "../domain/ids";
 import type { CheckpointStore, DatasetStore, FunctionStore, Page, PageRequest } from "../domain/ports";
 import type { Database, Databases } from "./database";
 import { pageLimit, toPage } from "./paging";
-import { checkpoints, datasets, functions, uploads } from "./schema";
+import { begunCheckpoints, checkpoints, datasets, functions, uploads } from "./schema";
 
 export class D1DatasetStore implements DatasetStore {
   readonly #databases: Databases;
@@ -176,12 +176,14 @@ export class D1CheckpointStore implements CheckpointStore {
     await this.#databases(shardOf(id)).update(checkpoints).set(columns).where(eq(checkpoints.id, id));
   }
 
-  async markDeleted(ids: string[]): Promise<void> {
-    const first = ids[0];
-    if (first === undefined) return;
-    await this.#databases(shardOf(first))
-      .update(checkpoints)
-      .set({ state: "deleted", verifyAfterMs: null })
-      .where(inArray(checkpoints.id, ids));
+  async markDeleted({ id, jobId, createdAtMs }: CheckpointRecord, prefix: string): Promise<void> {
+    const db = this.#databases(shardOf(id));
+    await db.batch([
+      db.update(checkpoints).set({ state: "deleted", verifyAfterMs: null }).where(eq(checkpoints.id, id)),
+      db
+        .insert(begunCheckpoints)
+        .values({ checkpointId: id, jobId, prefix, begunAtMs: createdAtMs })
+        .onConflictDoNothing(),
+    ]);
   }
 }

@@ -43,6 +43,6 @@ export class R2SpecStore implements SpecStore {
 function shortened(spec: JobSpec): JobSpec {
   const { system_prompt: prompt } = spec.hyperparameters;
   if (prompt === undefined) return spec;
-  const short = { ...spec.hyperparameters, system_prompt: `${prompt.slice(0, SHORT_PROMPT_CHARS)}…` };
+  const short = { ...spec.hyperparameters, system_prompt: `${prompt.slice(0, SHORT_PROMPT_CHARS).toWellFormed()}…` };
   return { ...spec, hyperparameters: short } as JobSpec;
 }
