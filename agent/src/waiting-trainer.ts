@@ -13,8 +13,11 @@ export interface WaitingTrainer {
   /** Its imports are done (true), or it ended before (false). */
   readonly ready: Promise<boolean>;
   isAlive(): boolean;
-  /** Makes it the trainer of a task. What it still has to import it imports first. */
-  handOver(leaseId: string, task: TaskPaths): void;
+  /**
+   * Makes it the trainer of a task. What it still has to import it imports first, in the folders that it has waited in:
+   * resolves when it has left them, or has ended.
+   */
+  handOver(leaseId: string, task: TaskPaths): Promise<void>;
 }
 
 /** Starts one in the folders of `paths`. */
@@ -40,7 +43,9 @@ export async function startWaitingTrainer(
       makeFolders(task);
       writeFileSync(task.process, JSON.stringify(record));
       const order: WarmOrder = { config: task.config, cwd: task.output, env: taskEnv(leaseId, task) };
+      const left = new Promise<void>((resolve) => orders.once("close", resolve));
       orders.end(`${JSON.stringify(order)}\n`);
+      return left;
     },
   };
 }

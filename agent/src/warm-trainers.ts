@@ -36,6 +36,8 @@ interface Place {
 export class WarmTrainers {
   private readonly places = new Map<string, Place>();
   private pausedUntilMs = -Infinity;
+  /** Each has folders of its own, so that those of the one before can go in their own time. */
+  private count = 0;
 
   constructor(private readonly deps: WarmTrainersDeps) {}
 
@@ -45,7 +47,8 @@ export class WarmTrainers {
     if (!warmTrainer || clock.now() < this.pausedUntilMs) return;
     for (const slot of slots) {
       if (slot.gpus.length > 1 || this.places.has(slot.id) || freeMemory() < MIN_FREE_BYTES) continue;
-      const id = `warm-${slot.id}`;
+      this.count += 1;
+      const id = `warm-${slot.id}-${this.count}`;
       const paths = this.deps.paths.task(id);
       const place: Place = { paths, started: this.start(id, slot, paths) };
       this.places.set(slot.id, place);
@@ -61,8 +64,7 @@ export class WarmTrainers {
     const waiting = await place.started;
     if (!waiting?.isAlive()) return startTrainer(leaseId, task, this.deps);
     try {
-      waiting.handOver(leaseId, task);
-      await rm(place.paths.root, { recursive: true, force: true });
+      void waiting.handOver(leaseId, task).then(() => this.clear(place));
     } catch (error) {
       // Nobody else knows of it any more.
       waiting.process.stop(0);
@@ -76,11 +78,20 @@ export class WarmTrainers {
   async stop(): Promise<void> {
     const places = [...this.places.values()];
     this.places.clear();
-    for (const { started, paths } of places) {
-      const waiting = await started;
+    for (const place of places) {
+      const waiting = await place.started;
       waiting?.process.stop(0);
       await waiting?.process.exited;
+      await this.clear(place);
+    }
+  }
+
+  /** What is left is cleared when the agent starts the next time. */
+  private async clear({ paths }: Place): Promise<void> {
+    try {
       await rm(paths.root, { recursive: true, force: true });
+    } catch (error) {
+      this.deps.log.warn(`the folder of a trainer that waited is left: ${describeError(error)}`);
     }
   }
 
@@ -107,6 +118,6 @@ export class WarmTrainers {
     this.places.delete(slotId);
     log.warn(`the trainer that waited for slot ${slotId} has ended`);
     this.pausedUntilMs = clock.now() + PAUSE_AFTER_DEATH_MS;
-    await rm(place.paths.root, { recursive: true, force: true });
+    await this.clear(place);
   }
 }

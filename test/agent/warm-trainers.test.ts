@@ -21,7 +21,7 @@ const taskNames = (): string[] => readdirSync(join(bench().dir, "state/tasks"));
 async function waitingPid(readyLines = 1): Promise<number> {
   const ready = (): number => bench().log.lines.filter((line) => line.startsWith("a trainer is warm")).length;
   await until(() => ready() === readyLines, "a warm trainer");
-  const record = readFileSync(join(bench().dir, "state/tasks/warm-cpu/process.json"), "utf8");
+  const record = readFileSync(join(bench().dir, `state/tasks/warm-cpu-${readyLines}/process.json`), "utf8");
   return (JSON.parse(record) as { pid: number }).pid;
 }
 
@@ -44,7 +44,7 @@ describe("an idle agent", () => {
     expect(env).toMatchObject({ ANNEAL_TASK: task, TMPDIR: expect.stringContaining(`/tasks/${task}/tmp`) });
     const second = await waitingPid(2);
     expect(second).not.toBe(first);
-    expect(taskNames()).toEqual(["warm-cpu"]);
+    await until(() => taskNames().join() === "warm-cpu-2", "the first one's folder to go");
     agent.drain();
     expect(await agent.done).toBe(0);
     expect([first, second].filter((one) => isAlive(one, statOf))).toEqual([]);
@@ -58,7 +58,7 @@ describe("an idle agent", () => {
     await until(() => bench().log.lines.some((line) => line.includes("that waited for slot cpu has ended")));
     expect((await runTask()).pid).not.toBe(waiting);
     expect((await runTask()).pid).not.toBe(waiting);
-    expect(taskNames()).not.toContain("warm-cpu");
+    expect(taskNames()).not.toContain("warm-cpu-1");
     agent.drain();
     expect(await agent.done).toBe(0);
   });
@@ -67,14 +67,14 @@ describe("an idle agent", () => {
     const options = { ...agentOptions(bench(), script), ...warmAgent };
     const child = fileURLToPath(new URL("./agent-child.ts", import.meta.url).href);
     const agent = spawn(process.execPath, ["--import", "tsx", child, JSON.stringify(options)], { stdio: "ignore" });
-    const record = join(bench().dir, "state/tasks/warm-cpu/process.json");
+    const record = join(bench().dir, "state/tasks/warm-cpu-1/process.json");
     await until(() => existsSync(record) && readFileSync(record, "utf8").endsWith("}"), "a waiting trainer");
     const { pid } = JSON.parse(readFileSync(record, "utf8")) as { pid: number };
     const killedAtMs = Date.now();
     agent.kill("SIGKILL");
     await until(() => !isAlive(pid, statOf), "the waiting trainer's end");
     expect(Date.now() - killedAtMs).toBeLessThan(5_000);
-    expect(taskNames()).toEqual(["warm-cpu"]);
+    expect(taskNames()).toEqual(["warm-cpu-1"]);
     addTask(bench().api);
     expect(await start(bench(), script).done).toBe(0);
     expect(taskNames()).toEqual([]);
@@ -130,7 +130,7 @@ describe("a trainer is kept only where it is of use", () => {
       freeMemory: () => freeGiB * 2 ** 30,
     });
     warm.keep([slot]);
-    expect(existsSync(paths.task("warm-gpu").root)).toBe(kept);
+    expect(existsSync(paths.task("warm-gpu-1").root)).toBe(kept);
     await warm.stop();
   });
 });

@@ -28,10 +28,13 @@ const versions = { scripted: "1" };
 
 /** Warm: waits to be told its task; the config's path. */
 async function order() {
-  const orders = new Socket({ fd: Number(process.env.ANNEAL_ORDER_FD) });
+  const orders = new Socket({ fd: Number(process.env.ANNEAL_ORDER_FD), allowHalfOpen: true });
   orders.write("ready\n");
   const [line] = await once(orders, "data");
   const { config: path, cwd, env } = JSON.parse(line);
+  // As one whose imports are not done yet: until it says so, the folders that it has waited in are its own.
+  await sleep(100);
+  if (!existsSync(process.env.TMPDIR) || !existsSync(process.cwd())) process.exit(71);
   Object.assign(process.env, env);
   process.chdir(cwd);
   orders.destroy();

@@ -12,6 +12,7 @@ import os
 import select
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from . import environment
 
@@ -43,15 +44,16 @@ def wait_for_job(host: str) -> str:
     facts = json.loads(host)
     environment.before_imports(facts["gpus"], facts["torch_threads"])
     fd = int(os.environ.pop("ANNEAL_ORDER_FD"))
-    imports = threading.Thread(target=_import, args=(fd,), name="imports")
-    imports.start()
-    imports.join()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="imports") as imports:
+        # What is half imported is not imported again: that would fail in another way, and hide why.
+        imports.submit(_import, fd).result()
     order = _read_order(fd)
-    os.close(fd)
     os.environ.update(order["env"])
     os.chdir(order["cwd"])
-    # Whoever asked for a temporary folder during the imports was given one that is gone.
+    # Whoever asked for a temporary folder during the imports was given one that will be gone.
     tempfile.tempdir = None
+    # Closing it says that the folders of the wait are not needed any more.
+    os.close(fd)
     return order["config"]
 
 

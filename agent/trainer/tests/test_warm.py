@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,13 +41,17 @@ class Warm:
         orders_end.close()
         self._report = os.fdopen(report, "r")
 
-    def run(self, config: dict) -> list[dict]:
-        """Give it the job; its lines to the end, with the seconds since the order."""
+    def run(self, config: dict, leave=None) -> list[dict]:
+        """Give it the job; its lines to the end, with the seconds since the order. `leave` is called as the agent
+        clears the folders of the wait: once the order's descriptor is closed."""
         path = self.folder / "config.json"
         path.write_text(json.dumps(config))
         order = {"config": str(path), "cwd": str(self.folder), "env": {"TMPDIR": str(self.folder)}}
         began = time.monotonic()
         self.orders.sendall(json.dumps(order).encode() + b"\n")
+        if leave is not None:
+            assert b"" in iter(lambda: self.orders.recv(64), None)
+            leave()
         lines = [{**json.loads(line), "seconds": time.monotonic() - began} for line in self._report]
         assert self.process.wait(timeout=60) == 0, lines[-1:]
         return lines
@@ -80,7 +85,8 @@ def test_the_same_results_to_the_bit_and_sooner(tmp_path, capsys):
 
 
 def test_a_job_that_comes_during_the_imports_is_taken(tmp_path):
-    lines = Warm(tmp_path).run(sft_config(tmp_path))
+    warm = Warm(tmp_path)
+    lines = warm.run(sft_config(tmp_path), leave=lambda: shutil.rmtree(tmp_path / "waiting"))
     assert lines[-1]["type"] == "finished"
 
 
