@@ -5,6 +5,7 @@
  */
 import path from "node:path";
 import { prepareAssets } from "./assets";
+import { ensureChromium } from "./chromium";
 import { bin } from "./env";
 import { preparePython } from "./python-env";
 import { checkStage, pytestStage, scriptStage, vitestStage, type Counts, type Stage } from "./checks/stage";
@@ -28,7 +29,7 @@ const stages: Stage[] = [
   vitestStage("workers", false),
   pythonLint(),
   pytestStage(pythonOnce),
-  withPython(vitestStage("e2e", true)),
+  withPython(withBrowser(vitestStage("e2e", true))),
 ];
 
 /** The other Python files follow the trainer's settings, which are only its own by default. */
@@ -59,6 +60,17 @@ function withPython(stage: Stage): Stage {
     ...stage,
     async run() {
       await pythonOnce();
+      return stage.run();
+    },
+  };
+}
+
+/** Where none can be had, the tests of the pages say so and are counted as skipped. */
+function withBrowser(stage: Stage): Stage {
+  return {
+    ...stage,
+    async run() {
+      await ensureChromium();
       return stage.run();
     },
   };
