@@ -21,6 +21,7 @@ import {
   claim,
   code,
   CPU_SLOT,
+  jobRequest,
   mustClaim,
   newAccount,
   newAgent,
@@ -117,15 +118,7 @@ const cancel = { type: "cancel" as const };
 describe("created in D1, no tick, no message", () => {
   async function untold() {
     const principal = await newAccount();
-    const datasetId = await newDataset(principal);
-    const request = {
-      method: "sft_text",
-      baseModel: "anneal/tiny-llama",
-      datasetId,
-      functions: [],
-      hyperparameters: {},
-      outputName: "o",
-    };
+    const request = jobRequest(await newDataset(principal));
     await dieAt("created", (s) => s.submitJob(principal, request, null));
     const [job] = (await using((s) => s.listJobs(principal, {}, { limit: 2 }))).items;
     if (!job) throw new Error("the job is not in D1");

@@ -42,18 +42,21 @@ export async function newDataset(principal: Principal): Promise<string> {
   return (await using((s) => s.uploadDataset(principal, upload))).id;
 }
 
-export async function newJob(principal: Principal, changes: Record<string, unknown> & { datasetId?: string } = {}) {
-  const datasetId = changes.datasetId ?? (await newDataset(principal));
-  const request = {
+/** The least that a job asks for. */
+export function jobRequest(datasetId: string) {
+  return {
     method: "sft_text",
     baseModel: "anneal/tiny-llama",
     datasetId,
     functions: [],
     hyperparameters: {},
     outputName: "out",
-    gpu: { type: "L4-24GB", count: 1 },
-    ...changes,
   };
+}
+
+export async function newJob(principal: Principal, changes: Record<string, unknown> & { datasetId?: string } = {}) {
+  const datasetId = changes.datasetId ?? (await newDataset(principal));
+  const request = { ...jobRequest(datasetId), gpu: { type: "L4-24GB", count: 1 }, ...changes };
   return using((s) => s.submitJob(principal, request, null));
 }
 

@@ -6,6 +6,7 @@ import {
   code,
   CPU_SLOT,
   expire,
+  jobRequest,
   mustClaim,
   newAccount,
   newAgent,
@@ -99,15 +100,7 @@ describe("answers that are lost", () => {
 
   it("two equal posts with one idempotency key make one job", async () => {
     const principal = await newAccount();
-    const datasetId = await newDataset(principal);
-    const request = {
-      method: "sft_text",
-      baseModel: "anneal/tiny-llama",
-      datasetId,
-      functions: [],
-      hyperparameters: {},
-      outputName: "o",
-    };
+    const request = jobRequest(await newDataset(principal));
     const send = () => using((s) => s.submitJob(principal, request, { key: "same", requestSha256: "x", route: "r" }));
     const [a, b] = await Promise.all([send(), send()]);
     expect(a.id).toBe(b.id);

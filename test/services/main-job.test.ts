@@ -6,6 +6,7 @@ import {
   claim,
   code,
   expire,
+  jobRequest,
   mustClaim,
   newAccount,
   newAgent,
@@ -263,15 +264,7 @@ describe("what is refused before any host is used", () => {
 
   it("an idempotency key creates once, and refuses another body", async () => {
     const principal = await newAccount();
-    const datasetId = await newDataset(principal);
-    const request = {
-      method: "sft_text",
-      baseModel: "anneal/tiny-llama",
-      datasetId,
-      functions: [],
-      hyperparameters: {},
-      outputName: "o",
-    };
+    const request = jobRequest(await newDataset(principal));
     const send = (requestSha256: string) =>
       using((s) => s.submitJob(principal, request, { key: "k", requestSha256, route: "r" }));
     const [first, again] = [await send("x"), await send("x")];
