@@ -28,12 +28,15 @@ bareRoutes.get("/objects/:key", async (c) => {
   return object ? new Response(object.body, { headers: { "content-length": String(object.size) } }) : c.notFound();
 });
 
-/** What an upload session has stored: many parts in one object, which R2 reads in another way. */
-bareRoutes.get("/uploads/:id", async (c) => {
-  const row = await c.env.DB.prepare("SELECT r2_key FROM uploads WHERE id = ?")
-    .bind(c.req.param("id"))
-    .first<string>("r2_key");
-  const object = row === null ? null : await c.env.BUCKET.get(row);
+/** What stands in the bucket below `prefix`, whoever has put it there. */
+bareRoutes.get("/stored", async (c) => {
+  const { objects } = await c.env.BUCKET.list({ prefix: c.req.query("prefix") ?? "" });
+  return c.json(objects.map(({ key, size }) => ({ key, size })));
+});
+
+/** One object by its whole key: a bare get of what our routes serve too. */
+bareRoutes.get("/stored/:key{.+}", async (c) => {
+  const object = await c.env.BUCKET.get(c.req.param("key"));
   return object ? new Response(object.body, { headers: { "content-length": String(object.size) } }) : c.notFound();
 });
 

@@ -62,29 +62,23 @@ function judge(file: LargeFile, bare: Step[], { steps, sha256, breaks }: Transfe
   const isEqual = Object.values(sha256).every((found) => found === file.sha256);
   const found = `${String(file.sizeBytes)} bytes of SHA-256 ${file.sha256}; ${JSON.stringify(sha256)}; ${breaks.join("; ")}`;
   const all = [...bare, ...steps];
-  const peak = (...names: string[]): number =>
-    Math.max(...all.filter(({ name }) => names.includes(name)).map(({ peakMib }) => peakMib));
-  const base = (of: Step[]): number => of[0]?.baseMib ?? 0;
-  const up = peak("up", "complete") - base(steps);
-  const bareUp = peak("bare up") - base(bare);
-  const beforeDown = peak("up", "complete", "dataset", "bare down of it");
-  const most = `the most, in MiB: ${all.map(({ name, peakMib }) => `${name} ${peakMib.toFixed(0)}`).join(", ")}; at first ${base(bare).toFixed(0)} and ${base(steps).toFixed(0)}`;
+  /** From before the first of these steps, which one workerd did one after another. */
+  const growth = (...names: string[]): number => {
+    const seen = all.filter(({ name }) => names.includes(name));
+    return Math.max(...seen.map(({ peakMib }) => peakMib)) - (seen[0]?.beforeMib ?? 0);
+  };
+  const more = (name: string, ours: number, theirs: number, than: string): Result =>
+    atMost(
+      `upload/${name}`,
+      ours - theirs,
+      "MiB",
+      MORE_MEMORY_MIB,
+      `workerd grew by ${ours.toFixed(0)} MiB, by ${than} ${theirs.toFixed(0)} MiB; a fresh one each`,
+    );
   return [
     must("upload/bytes", "the same bytes", isEqual, found),
-    atMost(
-      "upload/memory-up",
-      up - bareUp,
-      "MiB",
-      MORE_MEMORY_MIB,
-      `workerd grew by ${up.toFixed(0)} MiB, by the bare put ${bareUp.toFixed(0)} MiB; ${most}`,
-    ),
-    atMost(
-      "upload/memory-down",
-      Math.max(0, peak("down", "ranges") - beforeDown),
-      "MiB",
-      MORE_MEMORY_MIB,
-      "beyond the most that it had when all else was done and a bare get had read the same object",
-    ),
+    more("memory-up", growth("up", "complete"), growth("bare up"), "the bare put"),
+    more("memory-down", growth("down", "ranges"), growth("bare down of it"), "a bare get of the same object"),
     ...all.map(({ name, seconds }) =>
       told(`upload/${name}`, file.sizeBytes / 1e6 / seconds, "MB/s", `${seconds.toFixed(1)} s`),
     ),

@@ -18,7 +18,9 @@ export interface Plane {
   /** For what is started beside it. */
   dir: string;
   /** Of the `wrangler dev` process; workerd is below it. */
-  pid: number;
+  readonly pid: number;
+  /** Ends it and starts it again over the same data: what workerd's memory had grown to is gone. */
+  restart(): Promise<void>;
   /** Another account, with a client for it. */
   account(name: string): Promise<ApiClient>;
 }
@@ -34,12 +36,8 @@ export async function withPlane<T>(
   work: (plane: Plane) => Promise<T>,
 ): Promise<T> {
   const dir = mkdtempSync(path.join(options.workDir, "plane-"));
-  const running = await startControlPlane({
-    stateDir: dir,
-    port: await freePort(),
-    config: writeConfig(dir),
-    ...planeOptions,
-  });
+  const startOptions = { stateDir: dir, port: await freePort(), config: writeConfig(dir), ...planeOptions };
+  let running = await startControlPlane(startOptions);
   try {
     const { url, adminToken } = running;
     const account = await createAccount(url, adminToken, "bench");
@@ -50,7 +48,13 @@ export async function withPlane<T>(
       apiKey: account.api_key,
       client: apiClient(url, account.api_key),
       agentToken: token,
-      pid: running.process.child.pid ?? 0,
+      get pid() {
+        return running.process.child.pid ?? 0;
+      },
+      async restart() {
+        await running.stop();
+        running = await startControlPlane({ ...startOptions, isMigrated: true });
+      },
       account: async (name) => apiClient(url, (await createAccount(url, adminToken, name)).api_key),
     });
   } finally {

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
+import { z } from "zod";
 
 export const MIB = 2 ** 20;
 const block = randomBytes(MIB);
@@ -29,7 +30,8 @@ export async function send(
 
 /** Reads all of it and keeps nothing; throws when it is not `size` bytes. */
 export async function receive(url: string, size: number): Promise<void> {
-  const response = await fetch(url);
+  // Compressing on the way would be most of the time, and is done for some content types only.
+  const response = await fetch(url, { headers: { "accept-encoding": "identity" } });
   let read = 0;
   if (response.body) for await (const chunk of response.body) read += chunk.byteLength;
   if (!response.ok || read !== size) throw new Error(`GET ${url}: ${String(response.status)}, ${String(read)} bytes`);
@@ -40,4 +42,14 @@ export function digest(algorithm: "md5" | "sha256", size: number): Buffer {
   const hash = createHash(algorithm);
   for (let left = size; left > 0; left -= MIB) hash.update(left >= MIB ? block : block.subarray(0, left));
   return hash.digest();
+}
+
+const objects = z.array(z.object({ key: z.string(), size: z.number() }));
+
+/** Where the bare route serves the one object below `prefix` that has this size. */
+export async function bareUrlOf(url: string, prefix: string, size: number): Promise<string> {
+  const response = await fetch(`${url}/bare/stored?prefix=${encodeURIComponent(prefix)}`);
+  const [found, ...others] = objects.parse(await response.json()).filter((one) => one.size === size);
+  if (!found || others.length > 0) throw new Error(`not one object of ${String(size)} bytes below ${prefix}`);
+  return `${url}/bare/stored/${found.key}`;
 }

@@ -19,7 +19,7 @@ export class BodyReader {
   async next(): Promise<Uint8Array | null> {
     if (this.stopped) return null;
     try {
-      const { done, value } = await this.#reader.read(this.#scratch);
+      const { done, value } = await this.#reader.readAtLeast(READ_BYTES, this.#scratch);
       if (done) return null;
       this.#scratch = new Uint8Array(value.buffer as ArrayBuffer);
       return value;

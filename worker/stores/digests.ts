@@ -1,5 +1,6 @@
 /** Hashing as bytes go by: nothing is held. */
 import { createHash } from "node:crypto";
+import { largeChunks } from "./large-chunks";
 
 export async function sha256Hex(bytes: Uint8Array | string): Promise<string> {
   const data = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
@@ -35,6 +36,6 @@ export class RunningDigest {
 /** SHA-256 and size of a stream, read to its end. */
 export async function digestStream(stream: ReadableStream<Uint8Array>): Promise<{ sha256: string; sizeBytes: number }> {
   const digest = new RunningDigest("sha256");
-  for await (const chunk of stream) digest.update(chunk);
+  for await (const chunk of largeChunks(stream)) digest.update(chunk);
   return { sizeBytes: digest.sizeBytes, sha256: digest.hex() };
 }

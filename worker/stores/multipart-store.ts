@@ -7,6 +7,7 @@ import { READ_BACK_MAX_BYTES } from "../domain/artifacts";
 import { DomainError } from "../domain/errors";
 import type { MultipartStore } from "../domain/ports";
 import { digestStream, RunningDigest } from "./digests";
+import { largeChunks } from "./large-chunks";
 
 type Part = Parameters<MultipartStore["complete"]>[2][number];
 
@@ -30,14 +31,8 @@ export class R2MultipartStore implements MultipartStore {
     md5Base64: string,
   ): Promise<{ etag: string }> {
     const digest = new RunningDigest("md5");
-    const hashing = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        digest.update(chunk);
-        controller.enqueue(chunk);
-      },
-    });
     const fixed = new FixedLengthStream(size);
-    const piped = body.pipeThrough(hashing).pipeTo(fixed.writable);
+    const piped = pipeHashed(body, digest, fixed.writable);
     const [part, sent] = await Promise.allSettled([
       this.#bucket.resumeMultipartUpload(key, uploadId).uploadPart(number, fixed.readable),
       piped,
@@ -84,6 +79,27 @@ export class R2MultipartStore implements MultipartStore {
       const why = error instanceof Error ? error.message : "R2 refused it";
       throw new DomainError("conflict", `an upload could not be completed, begin again: ${why}`);
     }
+  }
+}
+
+/** All of `body` into `into`, seen by `digest` on its way. */
+async function pipeHashed(
+  body: ReadableStream<Uint8Array>,
+  digest: RunningDigest,
+  into: WritableStream<Uint8Array>,
+): Promise<void> {
+  const writer = into.getWriter();
+  // Each write tells the same.
+  writer.closed.catch(() => null);
+  try {
+    for await (const chunk of largeChunks(body)) {
+      digest.update(chunk);
+      await writer.write(chunk);
+    }
+    await writer.close();
+  } catch (error) {
+    await writer.abort(error).catch(() => null);
+    throw error;
   }
 }
 
