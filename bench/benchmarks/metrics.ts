@@ -10,6 +10,8 @@ import { percentile, sample, spread } from "../stats";
 
 /** As in bench/mlflow/load.py. */
 const KEYS = ["loss", "grad_norm", "learning_rate"];
+/** Besides them the run that logs every step has keys that most of its steps lack. */
+const RARE = { rarely: 7, "eval/loss": 1000 } as const;
 const POINTS = 500;
 const STEPS_A_REPORT = 1000;
 const P50_MS = 30;
@@ -29,6 +31,7 @@ export const metrics: Benchmark = {
         const id = await ingest(plane, steps, every);
         options.say(`metrics: a job has ${String(steps)} steps, every ${String(every)} logged`);
         results.push(...(await compare({ plane, mlflow, id, every, steps }, options)));
+        if (every === 1) results.push(...(await readRare(plane, id, steps)));
       }
       return results;
     }),
@@ -41,13 +44,19 @@ async function ingest(plane: Plane, steps: number, every: number): Promise<strin
   const lease = await Lease.claim(plane, id);
   let items: ReturnType<typeof metricsItem>[] = [];
   for (let step = 0; step < steps; step += every) {
-    items.push(metricsItem(step, Object.fromEntries(KEYS.map((key, index) => [key, (index + 1) / (1 + step)]))));
+    const keys = [...KEYS, ...rareKeysAt(step, every)];
+    items.push(metricsItem(step, Object.fromEntries(keys.map((key, index) => [key, (index + 1) / (1 + step)]))));
     if (items.length < STEPS_A_REPORT && step + every < steps) continue;
     await lease.report(items);
     items = [];
   }
   lease.stop();
   return id;
+}
+
+function rareKeysAt(step: number, every: number): string[] {
+  if (every !== 1) return [];
+  return Object.entries(RARE).flatMap(([key, nth]) => (step % nth === 0 ? [key] : []));
 }
 
 interface Compared {
@@ -94,6 +103,20 @@ async function compare({ plane, mlflow, id, every, steps }: Compared, { quick }:
       "MLflow's get-history, the whole key or its first page, once",
     ),
   ];
+}
+
+async function readRare(plane: Plane, id: string, steps: number): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const [key, nth] of Object.entries(RARE)) {
+    // Fewer than half of the points when the run is a short one.
+    if (steps / nth < POINTS) continue;
+    const read = (): Promise<void> => readOurs(plane, id, `&keys=${encodeURIComponent(key)}`, lastStep(steps, nth));
+    await sample(3, read);
+    const took = await sample(50, read);
+    const detail = `${spread(took)} ms; a key that every ${String(nth)}th of ${String(steps)} rows has`;
+    results.push(atMost(`metrics/key-of-every-${String(nth)}th`, percentile(took, 0.5), "ms", P50_MS, detail));
+  }
+  return results;
 }
 
 function lastStep(steps: number, every: number): number {
