@@ -37,5 +37,5 @@ async function read(body: ReadableStream<Uint8Array>): Promise<void> {
 const bodies = await Promise.all(Array.from({ length: Number(count) }, open));
 process.stdout.write("connected\n");
 await Promise.all(bodies.map(read));
-process.stdout.write(`${JSON.stringify(result)}\n`);
-process.exit(0);
+// A pipe takes megabytes in pieces: whoever exits before it has them all cuts the line off.
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
