@@ -22,6 +22,8 @@ export const TIMING_TRAINER = {
 export interface Agent {
   /** As the API has it. */
   id: string;
+  /** Of its process, or of the one above it. */
+  pid: number;
   /** Of the lease that runs; null when none does. */
   taskDir(): string | null;
   /** What it has logged so far. */
@@ -52,6 +54,7 @@ export async function startAgent(plane: Plane, { name, env, cores }: AgentStart)
   });
   return {
     id: await registeredId(plane, name),
+    pid: running.child.pid ?? 0,
     taskDir: () => leaseFolder(path.join(stateDir, "tasks")),
     log: () => readFileSync(logFile, "utf8"),
     kill: () => {

@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { describeMachine } from "./machine";
 import { atMost, describe, failure, must, told, type Result } from "./result";
 import { jsonl } from "../test/harness/jsonl";
+import { timingScript } from "./timing-script";
 import { byBareRoute, byBrokenUpload, type LargeFile, type Step, type Transfer } from "./large-upload";
 import { stopAll, stopOnSignals } from "../scripts/processes";
 
@@ -22,6 +23,8 @@ const MIB = 2 ** 20;
 const MIN_MIB = 64;
 /** Over what the bare route takes. */
 const MORE_MEMORY_MIB = 32;
+/** No target of the design: it shows that the agent holds no file, whatever its size. */
+const MAX_AGENT_MIB = 128;
 
 const { values } = parseArgs({
   options: { json: { type: "boolean", default: false }, mib: { type: "string", default: "1024" } },
@@ -41,7 +44,9 @@ async function makeFile(mib: number): Promise<LargeFile> {
   const file = path.join(workDir, "rows.jsonl");
   const hash = createHash("sha256");
   const hashed = function* (): Generator<Uint8Array> {
-    for (const block of jsonl(mib * MIB)) {
+    // For the trainer of the job that an agent gets the file for.
+    const script = timingScript({ steps: 1, mean_ms: 0 }).map((row) => `${JSON.stringify(row)}\n`);
+    for (const block of [Buffer.from(script.join("")), ...jsonl(mib * MIB)]) {
       hash.update(block);
       yield block;
     }
@@ -79,6 +84,13 @@ function judge(file: LargeFile, bare: Step[], { steps, sha256, breaks }: Transfe
     must("upload/bytes", "the same bytes", isEqual, found),
     more("memory-up", growth("up", "complete"), growth("bare up"), "the bare put"),
     more("memory-down", growth("down", "ranges"), growth("bare down of it"), "a bare get of the same object"),
+    atMost(
+      "upload/memory-agent",
+      growth("agent down"),
+      "MiB",
+      MAX_AGENT_MIB,
+      "what an idle agent grew by when it got the file for a job; an undisturbed Node process has as much room for garbage",
+    ),
     ...all.map(({ name, seconds }) =>
       told(`upload/${name}`, file.sizeBytes / 1e6 / seconds, "MB/s", `${seconds.toFixed(1)} s`),
     ),

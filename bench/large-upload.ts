@@ -4,12 +4,17 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { z } from "zod";
+import { startAgent, TIMING_TRAINER } from "./agent";
+import { createJob, waitUntilCompleted } from "./jobs";
 import { watchMemory } from "./memory";
 import { withPlane, type Plane } from "./plane";
 import { bareUrlOf, receive, send } from "./transfer";
 import { sendByCurl } from "../test/harness/curl-upload";
 import { run } from "../scripts/processes";
+import { preparePython } from "../scripts/python-env";
 
+const AGENT = "agent/src/main.ts";
+const JOB_TIMEOUT_MS = 600_000;
 const WARM_UP_BYTES = 16 * 2 ** 20;
 /** Shares of the file at which pieces end; in those that are killed, curl is given four fifths. */
 const PIECES = [
@@ -31,7 +36,7 @@ export interface LargeFile {
 export interface Step {
   name: string;
   seconds: number;
-  /** Resident, of all workerd processes: before this step, and the most in it. */
+  /** Resident, of the process that is watched: before this step, and the most in it. */
   beforeMib: number;
   peakMib: number;
 }
@@ -88,12 +93,23 @@ export async function byBrokenUpload(options: Options, file: LargeFile): Promise
     const { url } = await client.get(`/anneal/v1/datasets/${made.id}/download`, signed);
     const down = await measured("down", () => readWhole(url));
     const ranges = await measured("ranges", () => readInRanges(url, file.sizeBytes));
+    const python = await preparePython();
+    const agent = await startAgent(plane, { name: "timing", env: { ...TIMING_TRAINER, ANNEAL_PYTHON: python } });
+    await measured(
+      "agent down",
+      async () => {
+        const job = await createJob(client, { datasetId: made.id });
+        await waitUntilCompleted(client, job, JOB_TIMEOUT_MS);
+      },
+      { pid: agent.pid, part: AGENT },
+    );
     return { breaks, sha256: { complete: whole.sha256, dataset: made.sha256, down, ranges } };
   });
   return { steps, ...result };
 }
 
-type Measured = <T>(name: string, work: () => Promise<T>) => Promise<T>;
+/** Of workerd, unless another process is named. */
+type Measured = <T>(name: string, work: () => Promise<T>, of?: { pid: number; part: string }) => Promise<T>;
 
 async function onPlane<T>(
   { workDir, say }: Options,
@@ -101,12 +117,14 @@ async function onPlane<T>(
 ): Promise<{ steps: Step[]; result: T }> {
   const steps: Step[] = [];
   const result = await withPlane({ quick: false, pairs: undefined, workDir, say }, {}, (plane) =>
-    work(plane, async (name, step) => {
+    work(plane, async (name, step, of = { pid: plane.pid, part: "workerd" }) => {
       const beganAtMs = performance.now();
-      const { result: got, beforeMib, peakMib } = await watchMemory(plane.pid, step);
+      const { result: got, beforeMib, peakMib } = await watchMemory(of.pid, step, of.part);
       const seconds = (performance.now() - beganAtMs) / 1000;
       steps.push({ name, seconds, beforeMib, peakMib });
-      say(`${name}: ${seconds.toFixed(1)} s; workerd had ${beforeMib.toFixed(0)} MiB, at most ${peakMib.toFixed(0)}`);
+      say(
+        `${name}: ${seconds.toFixed(1)} s; ${of.part} had ${beforeMib.toFixed(0)} MiB, at most ${peakMib.toFixed(0)}`,
+      );
       return got;
     }),
   );

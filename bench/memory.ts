@@ -1,4 +1,4 @@
-/** How much memory workerd takes while something runs, as Linux counts it. */
+/** How much memory workerd, or an agent, takes while something runs, as Linux counts it. */
 import { readFileSync } from "node:fs";
 import { childrenOf, commandOf } from "../test/harness/processes";
 
@@ -7,15 +7,16 @@ const MIB = 2 ** 20;
 
 export interface Watched<T> {
   result: T;
-  /** Resident MiB of all workerd processes below `pid`: before `work`, and the most while it ran. */
+  /** Resident MiB of the processes: before `work`, and the most while it ran. */
   beforeMib: number;
   peakMib: number;
 }
 
-export async function watchMemory<T>(pid: number, work: () => Promise<T>): Promise<Watched<T>> {
-  const workers = descendants(pid).filter((one) => commandOf(one).includes("workerd"));
-  if (workers.length === 0) throw new Error("there is no workerd");
-  const now = (): number => workers.reduce((sum, one) => sum + residentBytes(one), 0) / MIB;
+/** Of the processes below `pid` whose command has `part` in it. */
+export async function watchMemory<T>(pid: number, work: () => Promise<T>, part = "workerd"): Promise<Watched<T>> {
+  const watched = [pid, ...descendants(pid)].filter((one) => commandOf(one).includes(part));
+  if (watched.length === 0) throw new Error(`there is no process of ${part}`);
+  const now = (): number => watched.reduce((sum, one) => sum + residentBytes(one), 0) / MIB;
   const beforeMib = now();
   let peakMib = beforeMib;
   const sampling = setInterval(() => {
