@@ -78,6 +78,8 @@ export type ClaimRequest = z.infer<typeof claimRequest>;
 export const download = z.object({ url: z.string(), size: z.int().min(0), sha256: sha256Hex });
 export type Download = z.infer<typeof download>;
 
+const functionInput = download.extend({ id: z.string(), name: z.string(), format: functionFormat });
+
 const datasetInput = download.extend({ format: datasetFormat, name: z.string() });
 
 /** A committed checkpoint to start from. */
@@ -107,11 +109,21 @@ export const lease = z.object({
     dataset: datasetInput,
     /** Where the spec's `eval` names one. */
     eval_dataset: datasetInput.optional(),
-    functions: z.array(
-      download.extend({ id: z.string(), name: z.string(), format: functionFormat, weight: z.number() }),
-    ),
+    functions: z.array(functionInput.extend({ weight: z.number() })),
     base_checkpoint: checkpointInput.nullable(),
     resume: checkpointInput.nullable(),
+    /**
+     * Where the spec has a `test`: its dataset if it names one, its functions, the committed checkpoints that are still
+     * to be tested in the order of their steps, and whether the final one is among what is committed.
+     */
+    test: z
+      .object({
+        dataset: datasetInput.optional(),
+        functions: z.array(functionInput),
+        untested: z.array(checkpointInput),
+        is_trained: z.boolean(),
+      })
+      .optional(),
   }),
   limits: z.object({
     resume_interval_ms: z.int().min(1),
@@ -149,6 +161,7 @@ export const dataItem = z.discriminatedUnion("type", [
     total_steps: z.int().min(0),
     epoch: z.number(),
   }),
+  z.object({ type: z.literal("testing"), ts_ms, done: z.int().min(0), total: z.int().min(1) }),
   z.object({
     type: z.literal("event"),
     ts_ms,

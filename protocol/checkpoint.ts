@@ -10,11 +10,12 @@ const fileSize = z
   .min(0)
   .max(10_000 * CHECKPOINT_PART_BYTES);
 
-export const checkpointKind = z.enum(["epoch", "final", "resume"]);
+/** `test` is what the test of the `epoch` or `final` checkpoint of the same step has shown. */
+export const checkpointKind = z.enum(["epoch", "final", "resume", "test"]);
 export type CheckpointKind = z.infer<typeof checkpointKind>;
 
-/** `model` and `adapter` are one archive each; `resume` has one entry for each of the trainer's own files. */
-export const artifactRole = z.enum(["model", "adapter", "resume"]);
+/** `model` and `adapter` are one archive each; `resume` has one entry for each of the trainer's own files; `results` is the one table of a test. */
+export const artifactRole = z.enum(["model", "adapter", "resume", "results"]);
 export type ArtifactRole = z.infer<typeof artifactRole>;
 
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
@@ -86,6 +87,8 @@ export const commitCheckpointRequest = z.object({
   world_size: z.int().min(1),
   torch_threads: z.int().min(1),
   versions: z.record(z.string(), z.string()),
+  /** Of kind `test`: each function's mean. */
+  results: z.record(z.string().max(250), z.number()).optional(),
   files: z
     .array(
       checkpointFile.extend({

@@ -5,7 +5,7 @@
 import { z } from "zod";
 
 /** Methods that this release trains. */
-export const METHODS = ["sft_text", "grpo"] as const;
+export const METHODS = ["sft_text", "grpo", "classification", "regression", "embedding"] as const;
 export const method = z.enum(METHODS);
 export type Method = z.infer<typeof method>;
 
@@ -22,8 +22,11 @@ export const DATASET_FORMATS = [
 export const datasetFormat = z.enum(DATASET_FORMATS);
 export type DatasetFormat = z.infer<typeof datasetFormat>;
 
-/** The two documented kinds of reward function: `trl` scores a batch, `miles` one sample a call. */
-export const functionFormat = z.enum(["trl", "miles"]);
+/**
+ * The documented kinds of user code: `trl` scores a batch, `miles` one sample a call, and `test` is a testing function,
+ * `name(input_text, expected_output, predicted_output) -> float`, one sample a call, which may be a reward function too.
+ */
+export const functionFormat = z.enum(["trl", "miles", "test"]);
 export type FunctionFormat = z.infer<typeof functionFormat>;
 
 /** `base_model`, parsed once. `ordinal` counts a job's epoch checkpoints from 1; absent means the final one. */
@@ -49,6 +52,40 @@ const common = {
   seed: z.int().min(0).max(4_294_967_295),
 };
 
+export const LR_SCHEDULERS = [
+  "linear",
+  "cosine",
+  "cosine_with_restarts",
+  "polynomial",
+  "constant",
+  "constant_with_warmup",
+  "inverse_sqrt",
+] as const;
+/** The 8-bit ones are plain AdamW, with a notice, where the host cannot run them. */
+export const OPTIMIZERS = ["adamw", "adamw_8bit", "paged_adamw_8bit"] as const;
+
+/** Named as the field's libraries name them; absent means the library's own default. */
+const optimisation = {
+  lr_scheduler: z.enum(LR_SCHEDULERS).optional(),
+  warmup_ratio: z.number().min(0).max(1).optional(),
+  /** Wins over `warmup_ratio`. */
+  warmup_steps: z.int().min(0).max(100_000_000).optional(),
+  weight_decay: z.number().min(0).max(10).optional(),
+  /** 0: no clipping. */
+  max_grad_norm: z.number().min(0).max(1_000_000).optional(),
+  adam_beta1: z.number().min(0).lt(1).optional(),
+  adam_beta2: z.number().min(0).lt(1).optional(),
+  optimizer: z.enum(OPTIMIZERS).optional(),
+  /** Rows of one pass of an evaluation or a test; absent: as in training. */
+  eval_batch_size: z.int().min(1).max(65_536).optional(),
+  /** Passes whose outputs an evaluation keeps on the device before it moves them away. */
+  eval_accumulation_steps: z.int().min(1).max(1_000_000).optional(),
+  /** A checkpoint of kind `epoch` every so many steps, in place of one at each epoch's end. */
+  save_steps: z.int().min(1).max(100_000_000).optional(),
+  /** Every step is logged; dialects that know the word show each so-manieth. */
+  logging_steps: z.int().min(1).max(100_000_000).optional(),
+};
+
 /** `global_batch_size` counts completions per optimizer step, as TRL does. */
 export const grpoHyperparameters = z.object({
   ...common,
@@ -59,22 +96,51 @@ export const grpoHyperparameters = z.object({
   global_batch_size: z.int().min(2).max(1_048_576),
   system_prompt: z.string().max(100_000).optional(),
   ...lora,
+  ...optimisation,
 });
 export type GrpoHyperparameters = z.infer<typeof grpoHyperparameters>;
 
-export const sftTextHyperparameters = z.object({
-  ...common,
+const batches = {
   batch_size: z.int().min(1).max(65_536),
   global_batch_size: z.int().min(1).max(1_048_576),
   max_seq_length: z.int().min(1).max(1_048_576),
+};
+
+/** `sft_text`: token loss × detached token probability. `classification`: focal loss, γ = 2. */
+const dynamicLoss = { dynamic_loss: z.boolean().optional() };
+
+export const sftTextHyperparameters = z.object({
+  ...common,
+  ...batches,
   system_prompt: z.string().max(100_000).optional(),
   ...lora,
+  ...optimisation,
+  ...dynamicLoss,
 });
 export type SftTextHyperparameters = z.infer<typeof sftTextHyperparameters>;
+
+/** `max_seq_length`: longer texts are cut. LoRA is for bases that are language models. */
+export const classificationHyperparameters = z.object({
+  ...common,
+  ...batches,
+  ...lora,
+  ...optimisation,
+  ...dynamicLoss,
+});
+export type ClassificationHyperparameters = z.infer<typeof classificationHyperparameters>;
+
+export const regressionHyperparameters = z.object({ ...common, ...batches, ...lora, ...optimisation });
+export type RegressionHyperparameters = z.infer<typeof regressionHyperparameters>;
+
+export const embeddingHyperparameters = z.object({ ...common, ...batches, ...lora, ...optimisation });
+export type EmbeddingHyperparameters = z.infer<typeof embeddingHyperparameters>;
 
 export const hyperparametersByMethod = {
   grpo: grpoHyperparameters,
   sft_text: sftTextHyperparameters,
+  classification: classificationHyperparameters,
+  regression: regressionHyperparameters,
+  embedding: embeddingHyperparameters,
 } as const;
 
 const everySteps = z.int().min(1).max(100_000_000);
@@ -98,11 +164,47 @@ export const earlyStop = z.discriminatedUnion("metric", [
 ]);
 export type EarlyStop = z.infer<typeof earlyStop>;
 
+/** A function of the account by its id, or `shared:<name>`, one that comes with Anneal. */
+export const functionId = z.string().min(1).max(250);
+export const SHARED_FUNCTION_PREFIX = "shared:";
+
+/**
+ * Tests of every epoch checkpoint when the training is over: its predictions for rows that were not trained on, and what
+ * the functions say of them. The rows are a dataset of their own, or a share of the training rows, drawn with the seed.
+ */
+const testFunctions = z.array(z.object({ id: functionId })).max(20);
+export const test = z.union([
+  z.strictObject({ dataset_id: z.string(), functions: testFunctions }),
+  z.strictObject({ split_percent: z.number().gt(0).lt(100), functions: testFunctions }),
+]);
+export type Test = z.infer<typeof test>;
+
+/**
+ * How many rows of each label classification trains on: exact counts (a label that is left out keeps its rows), or shares
+ * of the present total (a label that is left out has none). Drawn with the seed, without replacement while there are
+ * enough. The labels of binary data are `positive` and `negative`.
+ */
+export const rebalance = z.strictObject({
+  by: z.enum(["ratio", "count"]),
+  labels: z.record(z.string().min(1).max(1000), z.number().min(0).max(1_000_000_000)),
+});
+export type Rebalance = z.infer<typeof rebalance>;
+
+/** Where a base model that is another job's came from: `root` is the base of the first of them. */
+export const lineage = z.object({ root: z.string(), job_name: z.string(), ordinal: z.int().min(1) });
+export type Lineage = z.infer<typeof lineage>;
+
 export const gpuRequest = z.object({ type: z.string(), count: z.int().min(1) });
 export type GpuRequest = z.infer<typeof gpuRequest>;
 
 /** So long without a step, and a trainer hangs, where the spec says nothing. */
-export const HANG_TIMEOUT_SECONDS: Readonly<Record<Method, number>> = { sft_text: 600, grpo: 1800 };
+export const HANG_TIMEOUT_SECONDS: Readonly<Record<Method, number>> = {
+  sft_text: 600,
+  grpo: 1800,
+  classification: 600,
+  regression: 600,
+  embedding: 600,
+};
 
 const specCommon = {
   version: z.literal(1),
@@ -119,20 +221,47 @@ const specCommon = {
   /** For `sft_text`. */
   eval: evaluation.optional(),
   early_stop: earlyStop.optional(),
+  description: z.string().max(10_000).optional(),
+  /** Of the rows to train on, drawn with the seed after those to test on are taken out. */
+  downsample_percent: z.number().gt(0).max(100).optional(),
+  /** For `classification`; after `downsample_percent`. */
+  rebalance: rebalance.optional(),
+  test: test.optional(),
+  lineage: lineage.optional(),
 };
+
+const noFunctions = { functions: z.array(z.never()).max(0) };
 
 export const jobSpec = z.discriminatedUnion("method", [
   z.object({
     method: z.literal("grpo"),
     ...specCommon,
     hyperparameters: grpoHyperparameters,
-    functions: z.array(z.object({ id: z.string(), weight: z.number() })).min(1),
+    functions: z.array(z.object({ id: functionId, weight: z.number() })).min(1),
   }),
   z.object({
     method: z.literal("sft_text"),
     ...specCommon,
     hyperparameters: sftTextHyperparameters,
-    functions: z.array(z.never()).max(0),
+    ...noFunctions,
+  }),
+  z.object({
+    method: z.literal("classification"),
+    ...specCommon,
+    hyperparameters: classificationHyperparameters,
+    ...noFunctions,
+  }),
+  z.object({
+    method: z.literal("regression"),
+    ...specCommon,
+    hyperparameters: regressionHyperparameters,
+    ...noFunctions,
+  }),
+  z.object({
+    method: z.literal("embedding"),
+    ...specCommon,
+    hyperparameters: embeddingHyperparameters,
+    ...noFunctions,
   }),
 ]);
 export type JobSpec = z.infer<typeof jobSpec>;

@@ -12,12 +12,17 @@
 import { z } from "zod";
 import {
   baseModelRef,
+  classificationHyperparameters,
   datasetFormat,
   earlyStop,
+  embeddingHyperparameters,
   functionFormat,
   grpoHyperparameters,
+  rebalance,
+  regressionHyperparameters,
   sftTextHyperparameters,
 } from "./spec";
+import { checkpointKind } from "./checkpoint";
 import { trainerFailureReason } from "./reasons";
 
 /** `job_…` references never reach the trainer: the agent has put their files at a path. */
@@ -28,6 +33,8 @@ const localBaseModel = z.discriminatedUnion("kind", [
 ]);
 
 const localDataset = z.object({ path: z.string(), format: datasetFormat });
+
+const localFunction = z.object({ id: z.string(), name: z.string(), path: z.string(), format: functionFormat });
 
 const configCommon = {
   version: z.literal(1),
@@ -44,6 +51,22 @@ const configCommon = {
     })
     .optional(),
   early_stop: earlyStop.optional(),
+  downsample_percent: z.number().gt(0).max(100).optional(),
+  rebalance: rebalance.optional(),
+  /**
+   * Absent: the checkpoints are not tested. Exactly one of `dataset` and `split_percent` is not null. `checkpoints` are
+   * models of earlier attempts that are still to be tested, unpacked, in the order of their steps; with `is_trained`
+   * the last of them is the final one, and there is nothing left to train.
+   */
+  test: z
+    .object({
+      dataset: localDataset.nullable(),
+      split_percent: z.number().gt(0).lt(100).nullable(),
+      functions: z.array(localFunction).max(20),
+      checkpoints: z.array(z.object({ step: z.int().min(0), epoch: z.number(), dir: z.string() })),
+      is_trained: z.boolean(),
+    })
+    .optional(),
   /** Everything the trainer writes is below this folder. */
   output_dir: z.string(),
   /** An unpacked resume checkpoint, or null for a fresh start. */
@@ -67,22 +90,27 @@ export const trainerConfig = z.discriminatedUnion("method", [
     ...configCommon,
     method: z.literal("grpo"),
     hyperparameters: grpoHyperparameters,
-    functions: z
-      .array(
-        z.object({
-          id: z.string(),
-          name: z.string(),
-          path: z.string(),
-          format: functionFormat,
-          weight: z.number(),
-        }),
-      )
-      .min(1),
+    functions: z.array(localFunction.extend({ weight: z.number() })).min(1),
   }),
   z.object({
     ...configCommon,
     method: z.literal("sft_text"),
     hyperparameters: sftTextHyperparameters,
+  }),
+  z.object({
+    ...configCommon,
+    method: z.literal("classification"),
+    hyperparameters: classificationHyperparameters,
+  }),
+  z.object({
+    ...configCommon,
+    method: z.literal("regression"),
+    hyperparameters: regressionHyperparameters,
+  }),
+  z.object({
+    ...configCommon,
+    method: z.literal("embedding"),
+    hyperparameters: embeddingHyperparameters,
   }),
 ]);
 export type TrainerConfig = z.infer<typeof trainerConfig>;
@@ -125,19 +153,25 @@ export const trainerLine = z.discriminatedUnion("type", [
   /**
    * Files are complete on disk. `resume` has the trainer's own files in `dir`. `epoch` and `final` have weights and
    * tokenizer in `dir`, loadable by from_pretrained, and `adapter_dir` when the job trained an adapter.
+   * `test` is what the test of an `epoch` or `final` checkpoint of that step has shown: `results.jsonl` in `dir`, one row
+   * of the test set a line with `input`, `expected_output`, `output` and each function's score (null: it gave none), and
+   * in `results` each function's mean over the rows that it scored, left out when there are none.
    * The agent owns these folders from here on and deletes them when they are uploaded.
    */
   z.object({
     type: z.literal("checkpoint"),
-    kind: z.enum(["resume", "epoch", "final"]),
+    kind: checkpointKind,
     step,
     epoch: z.number(),
     dir: z.string(),
     adapter_dir: z.string().optional(),
+    results: z.record(z.string(), z.number()).optional(),
     world_size: z.int().min(1),
     torch_threads: z.int().min(1),
     versions: z.record(z.string(), z.string()),
   }),
+  /** Training is over and its final checkpoint is written; `done` of `total` checkpoints are tested. */
+  z.object({ type: z.literal("testing"), done: z.int().min(0), total: z.int().min(1) }),
   /** Goes into the job's stream as an event. */
   z.object({
     type: z.literal("event"),

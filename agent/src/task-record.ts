@@ -19,6 +19,7 @@ export class TaskRecord {
       case "metrics":
         this.step = Math.max(this.step ?? 0, line.step);
         return { ...line, ts_ms };
+      case "testing":
       case "event":
       case "notice":
         return { ...line, ts_ms };

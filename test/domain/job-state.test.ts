@@ -28,6 +28,7 @@ function job(status: JobStatus, changes: Partial<JobRecord> = {}): JobRecord {
     reason: null,
     reasonMessage: null,
     logTail: [],
+    progress: 0,
     baseModel: "anneal/tiny-llama",
     datasetId: "d",
     outputName: "o",

@@ -1,5 +1,5 @@
 /** Datasets, functions and checkpoints as D1 has them. */
-import type { CheckpointKind, DatasetFormat, FunctionFormat } from "../../protocol";
+import type { CheckpointKind, DatasetFormat, FunctionFormat, Method } from "../../protocol";
 
 /** Signed URLs live at most an hour (design/bytes.md). */
 export const SIGNED_URL_TTL_MS = 60 * 60 * 1000;
@@ -9,6 +9,20 @@ export const READ_BACK_MAX_BYTES = 64 * 1024 * 1024;
 
 /** A message to read them that was sent this long ago is lost, or its consumer is: the sweep sends another. */
 export const VERIFY_AGAIN_MS = 30 * 60_000;
+
+/** The labels of a dataset and how often each comes; of binary data `positive` and `negative`. */
+export interface LabelProfile {
+  kind: "binary" | "multiclass" | "multilabel";
+  counts: Record<string, number>;
+}
+
+/** What a pass over all rows has shown beyond their format. */
+export interface RowsProfile {
+  /** For each method that takes this format: what is wrong with the first row that does not fit it, by its line. */
+  misfits: Partial<Record<Method, string>>;
+  /** Where rows have labels, and at most 1,000 of them. */
+  labels?: LabelProfile;
+}
 
 export interface DatasetRecord {
   id: string;
@@ -24,6 +38,10 @@ export interface DatasetRecord {
   /** Where the bytes are, as they came. */
   r2Key: string;
   createdAtMs: number;
+  /** As its sender called it; null where nobody said. */
+  fileName: string | null;
+  /** null for one that was stored before there were profiles. */
+  profile: RowsProfile | null;
 }
 
 export interface FunctionRecord {
@@ -61,4 +79,6 @@ export interface CheckpointRecord {
   createdAtMs: number;
   /** Its large files are still to be read again, by a message that is due then; null when nothing is to be read. */
   verifyAfterMs: number | null;
+  /** Of kind `test`: each function's mean. */
+  results: Record<string, number> | null;
 }

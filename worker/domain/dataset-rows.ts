@@ -50,9 +50,23 @@ export function formatFits(method: Method, format: DatasetFormat): string | null
       return SFT_FORMATS.includes(format)
         ? null
         : `sft_text needs rows with 'messages', 'prompt' and 'completion', or 'text'; this dataset's rows are ${IN_WORDS[format]}`;
+    case "classification":
+      return CLASSIFICATION_FORMATS.includes(format)
+        ? null
+        : `classification needs rows with a text and its label; this dataset's rows are ${IN_WORDS[format]}`;
+    case "regression":
+      return REGRESSION_FORMATS.includes(format)
+        ? null
+        : `regression needs rows with a text and a number; this dataset's rows are ${IN_WORDS[format]}`;
+    case "embedding":
+      return format === "text_pair_score"
+        ? null
+        : `embedding needs rows with 'text1', 'text2' and 'score'; this dataset's rows are ${IN_WORDS[format]}`;
   }
 }
 
+const CLASSIFICATION_FORMATS: DatasetFormat[] = ["text_label", "prompt_completion"];
+const REGRESSION_FORMATS: DatasetFormat[] = ["text_score", "prompt_completion"];
 const SFT_FORMATS: DatasetFormat[] = ["messages", "prompt_completion", "text"];
 
 const IN_WORDS: Record<DatasetFormat, string> = {

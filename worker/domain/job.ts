@@ -31,6 +31,8 @@ export interface JobRecord {
   /** Attempts lost in a row without a newly committed checkpoint. */
   lostInARow: number;
   finalCheckpointId: string | null;
+  /** Percent of the work done when it last changed its status. */
+  progress: number;
   /** Somebody wants the job paused; it is so once its agent has saved its work and given it back, or is lost. */
   pauseRequestedAtMs: number | null;
   /** The job that this one tries again. */

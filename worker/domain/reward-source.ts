@@ -8,8 +8,11 @@ import { invalid } from "./errors";
 /** A reward function is a page of Python; a megabyte is a mistaken file. */
 export const MAX_SOURCE_BYTES = 1024 * 1024;
 
-/** `trl` scores a batch, `miles` awaits one sample a call. `async def reward(` also has `def reward(`, as documented. */
-const NEEDED: Record<FunctionFormat, string> = { trl: "def reward(", miles: "async def reward(" };
+/**
+ * `trl` scores a batch, `miles` awaits one sample a call. `async def reward(` also has `def reward(`, as documented. A
+ * testing function is called by its own name, which `create-function` looks for.
+ */
+const NEEDED: Record<FunctionFormat, string> = { trl: "def reward(", miles: "async def reward(", test: "def " };
 
 /** Throws `invalid_request` on field `file`. */
 export function checkRewardSource(source: Uint8Array, format: FunctionFormat): void {

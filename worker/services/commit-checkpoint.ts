@@ -200,6 +200,7 @@ export class TaskCheckpoints {
       modelSizeBytes: model?.size ?? null,
       sizeBytes: request.files.reduce((sum, file) => sum + file.size, 0),
       state: "committed",
+      results: request.results ?? null,
       ...this.#times(request.files),
     };
   }

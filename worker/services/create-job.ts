@@ -106,6 +106,7 @@ function newJob(id: string, nowMs: number, origin: JobOrigin & Pick<JobRecord, "
     lastTid: null,
     lostInARow: 0,
     finalCheckpointId: null,
+    progress: 0,
     pauseRequestedAtMs: null,
     heldMs: 0,
     heldSinceMs: null,

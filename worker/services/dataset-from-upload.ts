@@ -37,6 +37,8 @@ export async function datasetFromUpload(
     sourceType: "upload",
     ...profile,
     r2Key: upload.r2Key,
+    fileName: upload.filename,
+    profile: null,
     createdAtMs: ports.clock.nowMs(),
   };
   if (await ports.datasets.createFromUpload(dataset)) return dataset;

@@ -32,6 +32,8 @@ export async function uploadDataset(
     sizeBytes: stored.sizeBytes,
     sha256: stored.sha256,
     r2Key,
+    fileName: null,
+    profile: null,
     createdAtMs: ports.clock.nowMs(),
   };
   await ports.datasets.create(dataset);

@@ -28,7 +28,8 @@ export class D1DatasetStore implements DatasetStore {
         .insert(datasets)
         .select(
           sql`SELECT id, account_id, ${d.projectId}, ${d.name}, ${d.sourceType}, ${d.format}, ${JSON.stringify(d.columns)},
-            ${d.numRows}, ${d.sizeBytes}, ${d.sha256}, ${d.r2Key}, ${d.createdAtMs}
+            ${d.numRows}, ${d.sizeBytes}, ${d.sha256}, ${d.r2Key}, ${d.createdAtMs}, ${d.fileName},
+            ${d.profile === null ? null : JSON.stringify(d.profile)}, NULL
           FROM uploads WHERE ${completed}`,
         )
         .returning({ id: datasets.id }),

@@ -23,7 +23,15 @@ export type JoinedJob = typeof jobs.$inferSelect & {
 };
 
 export function toJob(row: JoinedJob): JobRecord {
-  const { baseModelRef: _ref, gpuType, gpuCount, tickedAtMs: _ticked, seenAtMs: _seen, ...rest } = row;
+  const {
+    baseModelRef: _ref,
+    gpuType,
+    gpuCount,
+    tickedAtMs: _ticked,
+    seenAtMs: _seen,
+    deletedAtMs: _deleted,
+    ...rest
+  } = row;
   const { taskId: id, taskKind: kind, taskEpoch: epoch, taskAttempt: attempt, taskAgentId: agentId, ...job } = rest;
   return {
     ...job,

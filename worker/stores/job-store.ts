@@ -231,6 +231,6 @@ function insertCheckpoint(db: Database, { checkpoint, tid }: TransitionWrite) {
   return db.insert(checkpoints)
     .select(sql`SELECT ${c.id}, id, account_id, ${c.attempt}, ${c.kind}, ${c.step}, ${c.epoch}, ${c.ordinal}, ${c.manifestKey},
       ${c.manifestSha256}, ${c.modelSha256}, ${c.modelKey}, ${c.modelSizeBytes}, ${c.sizeBytes}, ${c.state}, ${c.createdAtMs},
-      ${c.verifyAfterMs}
+      ${c.verifyAfterMs}, ${c.results === null ? null : JSON.stringify(c.results)}
     FROM jobs WHERE id = ${c.jobId} AND last_tid = ${tid}`);
 }

@@ -15,6 +15,7 @@ import type {
   RegisterRequest,
 } from "../../protocol";
 import type { Scope } from "../domain/accounts";
+import type { RowsProfile } from "../domain/artifacts";
 import type { EventType } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
 import type { UploadPurpose, UploadState } from "../domain/uploads";
@@ -32,6 +33,7 @@ export const projects = sqliteTable(
     accountId: text("account_id").notNull(),
     name: text().notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
+    deletedAtMs: integer("deleted_at_ms"),
   },
   (t) => [index("projects_by_account").on(t.accountId, t.id)],
 );
@@ -68,8 +70,18 @@ export const datasets = sqliteTable(
     sha256: text().notNull(),
     r2Key: text("r2_key").notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
+    fileName: text("file_name"),
+    profile: text({ mode: "json" }).$type<RowsProfile>(),
+    /** Nobody sees it any more; the sweep drops its bytes, and then its row. */
+    deletedAtMs: integer("deleted_at_ms"),
   },
-  (t) => [index("datasets_by_account").on(t.accountId, t.id)],
+  (t) => [
+    index("datasets_by_account").on(t.accountId, t.id),
+    index("datasets_by_project").on(t.accountId, t.projectId, t.id),
+    index("datasets_deleted")
+      .on(t.deletedAtMs)
+      .where(sql`deleted_at_ms IS NOT NULL`),
+  ],
 );
 
 /** Upload sessions: what they are for and how they ended; their progress is in their own objects. */
@@ -112,8 +124,15 @@ export const functions = sqliteTable(
     sha256: text().notNull(),
     r2Key: text("r2_key").notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
+    deletedAtMs: integer("deleted_at_ms"),
   },
-  (t) => [index("functions_by_account").on(t.accountId, t.id)],
+  (t) => [
+    index("functions_by_account").on(t.accountId, t.id),
+    // Testing functions are called by their name.
+    uniqueIndex("functions_by_test_name")
+      .on(t.accountId, t.name)
+      .where(sql`format = 'test' AND deleted_at_ms IS NULL`),
+  ],
 );
 
 export const jobs = sqliteTable(
@@ -152,8 +171,17 @@ export const jobs = sqliteTable(
     completedAtMs: integer("completed_at_ms"),
     tickedAtMs: integer("ticked_at_ms").notNull(),
     seenAtMs: integer("seen_at_ms"),
+    /** Percent of the work done when it last changed its status. */
+    progress: integer().notNull().default(0),
+    /** Nobody sees it any more; the sweep drops its checkpoints, and then its rows. */
+    deletedAtMs: integer("deleted_at_ms"),
   },
   (t) => [
+    index("jobs_by_name").on(t.accountId, t.projectId, t.outputName, t.id),
+    index("jobs_by_dataset").on(t.datasetId),
+    index("jobs_deleted")
+      .on(t.deletedAtMs)
+      .where(sql`deleted_at_ms IS NOT NULL`),
     index("jobs_by_account").on(t.accountId, t.id),
     index("jobs_by_account_status").on(t.accountId, t.status, t.id),
     index("jobs_by_account_method").on(t.accountId, t.method, t.id),
@@ -231,6 +259,7 @@ export const checkpoints = sqliteTable(
     state: text().$type<"committed" | "bad" | "deleted">().notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
     verifyAfterMs: integer("verify_after_ms"),
+    results: text({ mode: "json" }).$type<Record<string, number>>(),
   },
   (t) => [
     index("checkpoints_unverified")

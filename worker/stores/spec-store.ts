@@ -1,6 +1,6 @@
 /**
  * What a job asks for. A spec over 4 KiB would make every row and every list heavy: it is in R2, its key and digest in
- * D1, and the row keeps it with a short system prompt, the one part of a spec that can be long. Accepted: the
+ * D1, and the row keeps it with those parts cut short that can be long: system prompt, description, the labels to rebalance. Accepted: the
  * file of a job that was then not created stays, a few KiB that nobody reads.
  */
 import { jobSpec, type JobSpec } from "../../protocol";
@@ -9,7 +9,7 @@ import type { BlobStore, SpecStore } from "../domain/ports";
 import { sha256Hex } from "./digests";
 
 const MAX_ROW_BYTES = 4096;
-const SHORT_PROMPT_CHARS = 200;
+const SHORT_CHARS = 200;
 /** A request's body is smaller. */
 const MAX_SPEC_BYTES = 1024 * 1024;
 
@@ -41,8 +41,15 @@ export class R2SpecStore implements SpecStore {
 }
 
 function shortened(spec: JobSpec): JobSpec {
-  const { system_prompt: prompt } = spec.hyperparameters;
-  if (prompt === undefined) return spec;
-  const short = { ...spec.hyperparameters, system_prompt: `${prompt.slice(0, SHORT_PROMPT_CHARS).toWellFormed()}…` };
-  return { ...spec, hyperparameters: short } as JobSpec;
+  const h = spec.hyperparameters;
+  return {
+    ...spec,
+    ...(spec.description === undefined ? {} : { description: cut(spec.description) }),
+    ...(spec.rebalance === undefined ? {} : { rebalance: { ...spec.rebalance, labels: {} } }),
+    hyperparameters: "system_prompt" in h ? { ...h, system_prompt: cut(h.system_prompt ?? "") } : h,
+  } as JobSpec;
+}
+
+function cut(text: string): string {
+  return text.length <= SHORT_CHARS ? text : `${text.slice(0, SHORT_CHARS).toWellFormed()}…`;
 }

@@ -164,6 +164,16 @@ function costUsd(job: JobRecord): number | null {
   return isTerminal(job.status) && (job.provider === null || job.provider === "local") ? 0 : null;
 }
 
+const ECHOED_OF_SFT = [
+  "learning_rate",
+  "num_epochs",
+  "max_steps",
+  "batch_size",
+  "global_batch_size",
+  "max_seq_length",
+  "seed",
+] as const;
+
 /** The contract's keys in its order; optional ones that were sent come after. */
 const ECHOED: Record<Method, readonly string[]> = {
   grpo: [
@@ -177,7 +187,10 @@ const ECHOED: Record<Method, readonly string[]> = {
     "global_batch_size",
     "seed",
   ],
-  sft_text: ["learning_rate", "num_epochs", "max_steps", "batch_size", "global_batch_size", "max_seq_length", "seed"],
+  sft_text: ECHOED_OF_SFT,
+  classification: ECHOED_OF_SFT,
+  regression: ECHOED_OF_SFT,
+  embedding: ECHOED_OF_SFT,
 };
 
 function hyperparameters(job: JobRecord): Record<string, unknown> {
