@@ -23,6 +23,7 @@ const stages: Stage[] = [
   checkStage("types", path.join(bin, "tsc"), ["--noEmit"]),
   scriptStage("imports", "import-check.ts"),
   scriptStage("schema", "protocol-schema.ts", ["--check"]),
+  scriptStage("functions", "testing-functions.ts", ["--check"]),
   scriptStage("deploy", "deploy.ts", ["--dry-run"]),
   vitestStage("node", false),
   vitestStage("streams", false),
@@ -34,7 +35,8 @@ const stages: Stage[] = [
 
 /** The other Python files follow the trainer's settings, which are only its own by default. */
 function pythonLint(): Stage {
-  const elsewhere = ["--config", path.join("agent", "trainer", "pyproject.toml"), "examples", "test"];
+  const settings = ["--config", path.join("agent", "trainer", "pyproject.toml")];
+  const elsewhere = [...settings, "examples", "test", path.join("agent", "testing_functions")];
   const commands = [
     ["check", path.join("agent", "trainer")],
     ["check", ...elsewhere],
