@@ -66,7 +66,7 @@ export async function sample(python: string, modelDir: string): Promise<Sampled>
 /** The same of the base model before any training, made by the trainer's own code. */
 export async function sampleUntrained(python: string, workDir: string): Promise<Sampled> {
   const dir = path.join(workDir, "untrained");
-  const make = "import sys; from anneal_trainer.base_models import make_tiny_llama; make_tiny_llama(sys.argv[1])";
+  const make = "import sys; from anneal_trainer.tiny_models import make_tiny_llama; make_tiny_llama(sys.argv[1])";
   const made = await run(python, ["-c", make, dir], { env: { PYTHONPATH: path.join(root, "agent", "trainer") } });
   if (made.code !== 0) throw new Error(`the base model cannot be made:\n${made.stderr}`);
   return sample(python, dir);

@@ -61,25 +61,70 @@ class UserCode:
 
 
 @dataclass(frozen=True)
-class RewardFunction:
+class Rebalance:
+    """How many rows of each label to train on: `by` is `count` or `ratio`."""
+
+    by: str
+    labels: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LocalFunction:
     id: str
     name: str
     path: str
     format: str
+
+
+@dataclass(frozen=True)
+class UntestedCheckpoint:
+    """A model of an earlier attempt that is still to be tested."""
+
+    step: int
+    epoch: float
+    dir: str
+
+
+@dataclass(frozen=True)
+class PlannedTest:
+    """Either `dataset` or `split_percent`. With `is_trained` nothing is left to train, only the checkpoints to test."""
+
+    dataset: Dataset | None
+    split_percent: float | None
+    functions: list[LocalFunction]
+    checkpoints: list[UntestedCheckpoint]
+    is_trained: bool
+
+
+@dataclass(frozen=True)
+class RewardFunction(LocalFunction):
     weight: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
+    """What every method has; what is None is the library's own default."""
+
     learning_rate: float
     num_epochs: float
     max_steps: int | None
     seed: int
     global_batch_size: int
-    system_prompt: str | None = None
     lora_rank: int | None = None
     lora_alpha: float | None = None
     lora_dropout: float | None = None
+    lr_scheduler: str | None = None
+    warmup_ratio: float | None = None
+    warmup_steps: int | None = None
+    weight_decay: float | None = None
+    max_grad_norm: float | None = None
+    adam_beta1: float | None = None
+    adam_beta2: float | None = None
+    optimizer: str | None = None
+    eval_batch_size: int | None = None
+    eval_accumulation_steps: int | None = None
+    save_steps: int | None = None
+    logging_steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +133,26 @@ class GrpoHyperparameters(Hyperparameters):
     kl_coef: float
     max_prompt_length: int
     max_response_length: int
+    system_prompt: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftTextHyperparameters(Hyperparameters):
+class RowHyperparameters(Hyperparameters):
+    """Of the methods that learn from rows as they are; all there is for `regression` and `embedding`."""
+
     batch_size: int
     max_seq_length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftTextHyperparameters(RowHyperparameters):
+    system_prompt: str | None = None
+    dynamic_loss: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationHyperparameters(RowHyperparameters):
+    dynamic_loss: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +169,12 @@ class Config:
     torch_threads: int | None
     resume_interval_seconds: float
     user_code: UserCode
+    hyperparameters: Hyperparameters
     eval: Evaluation | None = None
     early_stop: EarlyStop | None = None
+    downsample_percent: float | None = None
+    rebalance: Rebalance | None = None
+    test: PlannedTest | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +184,32 @@ class GrpoConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftTextConfig(Config):
+class RowConfig(Config):
+    """Of `regression` and `embedding`, and what the other methods that learn from rows have too."""
+
+    hyperparameters: RowHyperparameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftTextConfig(RowConfig):
     hyperparameters: SftTextHyperparameters
 
 
-_BY_METHOD: dict[str, type[Config]] = {"grpo": GrpoConfig, "sft_text": SftTextConfig}
+@dataclass(frozen=True, kw_only=True)
+class ClassificationConfig(RowConfig):
+    hyperparameters: ClassificationHyperparameters
 
 
-def load(path: str) -> GrpoConfig | SftTextConfig:
+_BY_METHOD: dict[str, type[Config]] = {
+    "grpo": GrpoConfig,
+    "sft_text": SftTextConfig,
+    "classification": ClassificationConfig,
+    "regression": RowConfig,
+    "embedding": RowConfig,
+}
+
+
+def load(path: str) -> Config:
     """Read the config at `path`."""
     with open(path, encoding="utf-8") as file:
         value = json.load(file)
@@ -168,10 +249,15 @@ def _convert(hint: object, value: object, where: str):
             raise ConfigError(f"{where}: expected a list")
         item = typing.get_args(hint)[0]
         return [_convert(item, entry, f"{where}[{index}]") for index, entry in enumerate(value)]
+    if typing.get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: expected an object")
+        item = typing.get_args(hint)[1]
+        return {key: _convert(item, entry, f"{where}.{key}") for key, entry in value.items()}
     if dataclasses.is_dataclass(hint):
         return _build(typing.cast(type, hint), value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, typing.cast(type, hint)):
+    if isinstance(value, bool) != (hint is bool) or not isinstance(value, typing.cast(type, hint)):
         raise ConfigError(f"{where}: expected {typing.cast(type, hint).__name__}, got {type(value).__name__}")
     return value

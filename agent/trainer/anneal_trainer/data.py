@@ -29,15 +29,26 @@ ROLES = {
     "system": "system",
     "tool": "tool",
 }
-# CSV headers that stand for a canonical column, in order of preference.
-CSV_ALIASES = {
-    "prompt": ("prompt", "input", "text"),
-    "completion": ("completion", "expected_output", "label", "category"),
-    "text": ("text", "input", "prompt"),
+_INPUT = ("text", "input", "prompt")
+_OUTPUT = ("label", "category", "expected_output", "completion")
+# For each format its canonical columns, and the CSV headers that stand for each, in order of preference.
+CSV_COLUMNS = {
+    "text": {"text": _INPUT},
+    "prompt": {"prompt": ("prompt", "input", "text")},
+    "prompt_completion": {
+        "prompt": ("prompt", "input", "text"),
+        "completion": ("completion", "expected_output", "label", "category"),
+    },
+    "text_label": {"text": _INPUT, "label": _OUTPUT},
+    "text_score": {"text": _INPUT, "score": ("score", *_OUTPUT)},
+    "text_pair_score": {"text1": ("text1",), "text2": ("text2",), "score": ("score",)},
 }
 FORMATS_OF_METHOD = {
     "sft_text": ("messages", "prompt_completion", "text"),
-    "grpo": ("prompt", "prompt_completion"),
+    "grpo": ("prompt", "prompt_completion", "messages"),
+    "classification": ("text_label", "prompt_completion"),
+    "regression": ("text_score", "prompt_completion"),
+    "embedding": ("text_pair_score",),
 }
 MAX_CSV_FIELD = 2**31 - 1  # the csv module's own limit of 128 KiB is below one long document
 
@@ -64,9 +75,9 @@ def sft_rows(path: str, format: str, system_prompt: str | None) -> list[Row]:
     """Rows as TRL's SFT takes them: all `messages`, all `prompt`+`completion`, or all `text`."""
     check_format("sft_text", format)
     rows: list[Row] = []
-    for line, raw in _read(path, format):
+    for line, raw in read(path, format):
         if format == "text":
-            rows.append({"text": _string(raw, "text", line)})
+            rows.append({"text": string(raw, "text", line)})
         elif format == "messages":
             rows.append({"messages": _with_system(_conversation(raw, line), system_prompt)})
         else:
@@ -81,10 +92,10 @@ def sft_rows(path: str, format: str, system_prompt: str | None) -> list[Row]:
             }
             for row in rows
         ]
-    return _some(rows)
+    return some(rows)
 
 
-def hold_back(rows: list[Row], percent: int, seed: int) -> tuple[list[Row], list[Row]]:
+def hold_back(rows: list[T], percent: int, seed: int) -> tuple[list[T], list[T]]:
     """(rows to train on, rows to evaluate on), each in their order; the same draw for the same seed."""
     if len(rows) < 2:
         raise TrainerFailure("invalid_dataset", "The dataset has one row, and eval.split_percent would hold it back")
@@ -94,18 +105,24 @@ def hold_back(rows: list[Row], percent: int, seed: int) -> tuple[list[Row], list
 
 
 def grpo_rows(path: str, format: str, system_prompt: str | None) -> list[GrpoRow]:
-    """Prompts with their other columns; all prompts are strings, or all are chats."""
+    """Prompts with their other columns; all prompts are strings, or all are chats.
+
+    Of a conversation the prompt is what comes before its last reply, which is the column `completion`.
+    """
     check_format("grpo", format)
     rows = [
-        GrpoRow(_prompt(raw, "prompt", line), {key: value for key, value in raw.items() if key != "prompt"})
-        for line, raw in _read(path, format)
+        _before_last_reply(raw, line)
+        if format == "messages"
+        else GrpoRow(_prompt(raw, "prompt", line), {key: value for key, value in raw.items() if key != "prompt"})
+        for line, raw in read(path, format)
     ]
     if system_prompt or any(isinstance(row.prompt, list) for row in rows):
         rows = [GrpoRow(_with_system(_as_messages(row.prompt, "user"), system_prompt), row.columns) for row in rows]
-    return _some(rows)
+    return some(rows)
 
 
-def _read(path: str, format: str) -> Iterator[tuple[int, Row]]:
+def read(path: str, format: str) -> Iterator[tuple[int, Row]]:
+    """Each row of a dataset as it stands there, with its line; of a CSV also under its canonical columns."""
     with open(path, "rb") as file:
         content = file.read()
     try:
@@ -134,15 +151,14 @@ def _read_jsonl(text: str) -> Iterator[tuple[int, Row]]:
 def _read_csv(text: str, format: str) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(MAX_CSV_FIELD)
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    wanted = {"text": ("text",), "prompt": ("prompt",), "prompt_completion": ("prompt", "completion")}.get(format, ())
     header = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = header
     sources: dict[str, str] = {}
-    for column in wanted:
-        found = next((name for name in CSV_ALIASES[column] if name in header and name not in sources.values()), None)
+    for column, aliases in CSV_COLUMNS.get(format, {}).items():
+        found = next((name for name in aliases if name in header and name not in sources.values()), None)
         if found is None:
             raise TrainerFailure(
-                "invalid_dataset", f"The dataset's header has no {column}: one of {', '.join(CSV_ALIASES[column])}"
+                "invalid_dataset", f"The dataset's header has no {column}: one of {', '.join(aliases)}"
             )
         sources[column] = found
     try:
@@ -167,12 +183,24 @@ def _conversation(raw: Row, line: int) -> list[Message]:
     return [_message(entry, line) for entry in value]
 
 
+def _before_last_reply(raw: Row, line: int) -> GrpoRow:
+    messages = _conversation(raw, line)
+    replies = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
+    if not replies or replies[-1] == 0:
+        raise TrainerFailure(
+            "dataset_format_incompatible",
+            f"dataset_format_incompatible: line {line} has no message of the assistant that answers another",
+        )
+    columns = {key: value for key, value in raw.items() if key not in ("messages", "conversations")}
+    return GrpoRow(messages[: replies[-1]], {**columns, "completion": messages[replies[-1]]["content"]})
+
+
 def _alpaca(raw: Row, line: int) -> list[Message]:
-    user = _string(raw, "instruction", line)
+    user = string(raw, "instruction", line)
     if raw.get("input"):
-        user = f"{user}\n\n{_string(raw, 'input', line)}"
-    messages = [{"role": "user", "content": user}, {"role": "assistant", "content": _string(raw, "output", line)}]
-    return _with_system(messages, _string(raw, "system", line) if raw.get("system") else None)
+        user = f"{user}\n\n{string(raw, 'input', line)}"
+    messages = [{"role": "user", "content": user}, {"role": "assistant", "content": string(raw, "output", line)}]
+    return _with_system(messages, string(raw, "system", line) if raw.get("system") else None)
 
 
 def _message(entry: object, line: int) -> Message:
@@ -208,7 +236,8 @@ def _prompt(raw: Row, key: str, line: int) -> str | list[Message]:
     )
 
 
-def _string(raw: Row, key: str, line: int) -> str:
+def string(raw: Row, key: str, line: int) -> str:
+    """The row's text of this column."""
     value = raw.get(key)
     if not isinstance(value, str):
         raise TrainerFailure("invalid_dataset", f"The dataset's line {line} has no {key} that is text")
@@ -225,7 +254,8 @@ def _with_system(messages: list[Message], system_prompt: str | None) -> list[Mes
     return [{"role": "system", "content": system_prompt}, *messages]
 
 
-def _some(rows: list[T]) -> list[T]:
+def some(rows: list[T]) -> list[T]:
+    """The rows, of which there must be one."""
     if not rows:
         raise TrainerFailure("invalid_dataset", "The dataset has no rows")
     return rows

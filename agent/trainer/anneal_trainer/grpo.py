@@ -53,7 +53,7 @@ class Grpo:
             kept = [kept[index % len(kept)] for index in range(prompts_per_step)]
         micro, accumulation = batch_shape(h, base.world_size)
         arguments = GRPOConfig(
-            **common_arguments(self.config, base),
+            **common_arguments(self.config, base, self.report),
             per_device_train_batch_size=micro,
             gradient_accumulation_steps=accumulation,
             num_generations=h.rollouts_per_prompt,

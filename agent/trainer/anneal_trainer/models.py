@@ -1,13 +1,19 @@
-"""The base model in memory, and what every method's arguments share."""
+"""The base model in memory, how a kind of model is loaded and written, and what every method's arguments share."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from .config import Config, Hyperparameters
 from .failures import TrainerFailure
+from .optimisation import optimiser_arguments
+from .report import Reporter
 
+ONLY_DATA = {"local_files_only": True, "trust_remote_code": False}
+# What the libraries raise for a folder that has not the model it should have.
+LOADING_ERRORS = (ValueError, OSError, KeyError, ImportError)
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 # FSDP2 by transformers' layers. Whole state dicts: a resume checkpoint is one process's files whatever the world size.
 SHARDED: dict[str, object] = {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
@@ -34,18 +40,74 @@ class Loaded:
             )
 
 
-def load(folder: str, on_gpu: bool, lora: bool, world_size: int, is_sharded: bool) -> Loaded:
-    """Load the model and its tokenizer from `folder`, from safetensors and without any code of theirs."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+class ModelKind(Protocol):
+    """What a method trains: how its model comes from a folder, and how it and its adapter become one."""
 
-    only_data = {"local_files_only": True, "trust_remote_code": False}
-    # Full training keeps 32-bit weights and computes in bf16; a frozen base needs no more than bf16.
-    dtype = torch.bfloat16 if on_gpu and lora else torch.float32
+    def load(self, folder: str, dtype):
+        """The model of a folder, from safetensors and without any code of theirs."""
+
+    def adapter(self, model):
+        """The part of a trained model that is its adapter; None in full training."""
+
+    def save(self, model, folder: str, weights: dict | None) -> None:
+        """Write the whole model; `weights` is what ranks have gathered for it."""
+
+    def merged(self, base, adapter_folder: str):
+        """`base`, just loaded, with the adapter of a folder merged into it."""
+
+
+@dataclass(frozen=True)
+class TransformersKind:
+    """What an auto class of transformers loads, with settings that its folder need not have."""
+
+    auto_class: str
+    settings: dict[str, object] = field(default_factory=dict)
+
+    def load(self, folder: str, dtype):
+        import transformers
+
+        auto_class = getattr(transformers, self.auto_class)
+        return auto_class.from_pretrained(folder, dtype=dtype, use_safetensors=True, **ONLY_DATA, **self.settings)
+
+    def adapter(self, model):
+        from accelerate.utils import is_peft_model
+
+        return model if is_peft_model(model) else None
+
+    def save(self, model, folder: str, weights: dict | None) -> None:
+        model.save_pretrained(folder, state_dict=weights)
+
+    def merged(self, base, adapter_folder: str):
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(base, adapter_folder).merge_and_unload()
+
+
+LANGUAGE_MODEL = TransformersKind("AutoModelForCausalLM")
+
+
+def restore(kind: ModelKind, folder: str, base_folder: str):
+    """The model of a checkpoint's folder, in 32 bits, which may hold no more than the adapter of a base."""
+    import torch
+
+    if os.path.isfile(os.path.join(folder, "adapter_config.json")):
+        return kind.merged(kind.load(base_folder, torch.float32), folder)
+    return kind.load(folder, torch.float32)
+
+
+def weights_type(on_gpu: bool, lora: bool):
+    """Full training keeps 32-bit weights and computes in bf16; a frozen base needs no more than bf16."""
+    import torch
+
+    return torch.bfloat16 if on_gpu and lora else torch.float32
+
+
+def load(folder: str, on_gpu: bool, lora: bool, world_size: int, is_sharded: bool) -> Loaded:
+    """Load a language model and its tokenizer from `folder`, from safetensors and without any code of theirs."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **only_data)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **only_data)
-    except (ValueError, OSError, KeyError, ImportError) as error:
+        tokenizer = load_tokenizer(folder)
+        model = LANGUAGE_MODEL.load(folder, weights_type(on_gpu, lora))
+    except LOADING_ERRORS as error:
         raise TrainerFailure(
             "base_model_unavailable", f"The base model is not one that can be trained for text: {error}"
         ) from error
@@ -54,10 +116,26 @@ def load(folder: str, on_gpu: bool, lora: bool, world_size: int, is_sharded: boo
     return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded)
 
 
-def common_arguments(config: Config, base: Loaded) -> dict[str, object]:
+def load_tokenizer(folder: str):
+    """The tokenizer of a folder, without any code of theirs."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, **ONLY_DATA)
+
+
+def pad_with_something(tokenizer) -> None:
+    """Batches need padding; where there is no token for it, the one that ends a text does as well: it is masked."""
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise TrainerFailure("base_model_unavailable", "The base model's tokenizer has no token to pad with")
+        tokenizer.pad_token = tokenizer.eos_token
+
+
+def common_arguments(config: Config, base: Loaded, report: Reporter) -> dict[str, object]:
     """TrainingArguments of every method; saving is the callback's, so the library's own strategy is off."""
-    h: Hyperparameters = config.hyperparameters  # type: ignore[attr-defined]
+    h = config.hyperparameters
     return {
+        **optimiser_arguments(h, base.on_gpu, report),
         **(SHARDED if base.is_sharded else {}),
         "output_dir": config.output_dir,
         "learning_rate": h.learning_rate,
@@ -77,7 +155,7 @@ def common_arguments(config: Config, base: Loaded) -> dict[str, object]:
     }
 
 
-def lora_config(h: Hyperparameters):
+def lora_config(h: Hyperparameters, task_type: str = "CAUSAL_LM", targets: list[str] | str = LORA_TARGETS):
     """The adapter that the job trains, or None for full fine-tuning."""
     if h.lora_rank is None:
         return None
@@ -87,8 +165,8 @@ def lora_config(h: Hyperparameters):
         r=h.lora_rank,
         lora_alpha=h.lora_rank if h.lora_alpha is None else h.lora_alpha,
         lora_dropout=h.lora_dropout or 0.0,
-        target_modules=LORA_TARGETS,
-        task_type="CAUSAL_LM",
+        target_modules=targets,
+        task_type=task_type,
     )
 
 

@@ -9,6 +9,8 @@ from . import data
 from .config import SftTextConfig
 from .failures import TrainerFailure
 from .models import Loaded, common_arguments, lora_config
+from .optimisation import batch_arguments
+from .preparation import divide
 from .report import Reporter
 
 
@@ -20,19 +22,15 @@ class SftText:
     report: Reporter
     rows: list[data.Row] = field(default_factory=list)
     eval_rows: list[data.Row] = field(default_factory=list)
+    rows_to_test: list[data.Row] = field(default_factory=list)
 
     def read(self) -> None:
         """Read the dataset; before the heavy imports, so that bad data fails at once."""
-        h, plan = self.config.hyperparameters, self.config.eval
-        self.rows = data.sft_rows(self.config.dataset.path, self.config.dataset.format, h.system_prompt)
-        if plan is None:
-            return
-        if plan.dataset is not None:
-            self.eval_rows = data.sft_rows(plan.dataset.path, plan.dataset.format, h.system_prompt)
-            return
-        total = len(self.rows)
-        self.rows, self.eval_rows = data.hold_back(self.rows, plan.split_percent, h.seed)
-        self.report.notice(f"Held back {len(self.eval_rows)} of {total} rows for evaluation")
+        system_prompt = self.config.hyperparameters.system_prompt
+        divided = divide(
+            self.config, lambda dataset: data.sft_rows(dataset.path, dataset.format, system_prompt), self.report
+        )
+        self.rows, self.eval_rows, self.rows_to_test = divided.train, divided.evaluate, divided.test
 
     def make_trainer(self, base: Loaded, callback):
         """TRL's trainer over the rows."""
@@ -42,21 +40,13 @@ class SftText:
         h = self.config.hyperparameters
         if "text" not in self.rows[0]:
             base.need_chat_template(any(isinstance(value, list) for value in self.rows[0].values()))
-        accumulation, rest = divmod(h.global_batch_size, h.batch_size * base.world_size)
-        if rest or accumulation == 0:
-            raise TrainerFailure(
-                "trainer_error",
-                f"global_batch_size {h.global_batch_size} is no multiple of "
-                f"batch_size {h.batch_size} × {base.world_size} processes",
-            )
         arguments = SFTConfig(
-            **common_arguments(self.config, base),
-            per_device_train_batch_size=h.batch_size,
-            gradient_accumulation_steps=accumulation,
+            **common_arguments(self.config, base, self.report),
+            **batch_arguments(h, base.world_size),
             max_length=h.max_seq_length,
             packing=False,
-            per_device_eval_batch_size=h.batch_size,
-            prediction_loss_only=True,
+            # Token loss × detached token probability, which TRL calls dynamic fine-tuning.
+            **({"loss_type": "dft"} if h.dynamic_loss else {}),
         )
         trainer = _trainer_class()(
             model=base.model,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from . import memory
-from .config import GrpoConfig, SftTextConfig
+from .config import Config, GrpoConfig
 from .models import LORA_TARGETS
 from .report import Reporter
 
 _GIB = 2**30
 
 
-def is_sharded(config: GrpoConfig | SftTextConfig, folder: str, world_size: int, report: Reporter) -> bool:
+def is_sharded(config: Config, folder: str, world_size: int, report: Reporter) -> bool:
     """True when the memory estimate says that DDP will not fit; the same on every rank, and said in a notice."""
     gpu_bytes = memory.smallest_gpu_bytes()
-    if world_size == 1 or gpu_bytes is None:
+    # An encoder of texts is small, and FSDP does not know its modules.
+    if world_size == 1 or gpu_bytes is None or config.method == "embedding":
         return False
     h = config.hyperparameters
     parameters = memory.count_parameters(folder)

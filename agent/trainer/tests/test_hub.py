@@ -10,7 +10,7 @@ import pytest
 from hub_server import TOKEN, Hub
 from trainer_process import TRAINER, sft_config, train
 
-from anneal_trainer.base_models import make_tiny_llama
+from anneal_trainer.tiny_models import make_tiny_llama
 
 
 @pytest.fixture(scope="module")

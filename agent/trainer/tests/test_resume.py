@@ -16,7 +16,16 @@ from pathlib import Path
 import pytest
 from forked import Forked, train
 from in_process import checkpoints, losses, run_here
-from trainer_process import Trainer, grpo_config, sft_config, weights
+from trainer_process import (
+    TINY,
+    Trainer,
+    classification_config,
+    embedding_config,
+    grpo_config,
+    regression_config,
+    sft_config,
+    weights,
+)
 
 from anneal_trainer.report import Reporter
 
@@ -36,6 +45,16 @@ SHAPES = {
     ("grpo", "kl"): {"max_steps": None, "num_epochs": 2, "global_batch_size": 16},
     # An epoch is two generations for three steps each.
     ("grpo", "buffer"): {},
+    # BERT's own dropout draws numbers at every step.
+    ("classification", "epochs"): {"max_steps": None, "num_epochs": 4, "batch_size": 2, "global_batch_size": 4},
+    ("regression", "plain"): {},
+    ("embedding", "accumulation"): {"batch_size": 2, "global_batch_size": 4},
+}
+CONFIGS = {
+    "sft": sft_config,
+    "classification": classification_config,
+    "regression": regression_config,
+    "embedding": embedding_config,
 }
 WEIGHTS = {"full": {}, "lora": {"lora_rank": 4, "lora_dropout": 0.1}}
 CELLS = [(method, shape, part) for method, shape in SHAPES for part in WEIGHTS]
@@ -49,7 +68,11 @@ def make(cell: tuple[str, str, str], folder: Path, **changes) -> dict:
     folder.mkdir(parents=True)
     h = {"max_steps": 8, **SHAPES[(method, shape)], **WEIGHTS[part]}
     changes = {"resume_interval_seconds": EVERY_STEP, **changes}
-    return sft_config(folder, h=h, **changes) if method == "sft" else grpo_config(folder, RANDOM, h=h, **changes)
+    if method == "grpo":
+        return grpo_config(folder, RANDOM, h=h, **changes)
+    if part == "lora":
+        changes = {"base_model": TINY, **changes}  # adapters are for language models
+    return CONFIGS[method](folder, h=h, **changes)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def test_sft_tells_everything_and_its_model_loads(tmp_path):
 
 
 def test_the_built_in_model_has_its_recorded_bytes(tmp_path):
-    from anneal_trainer.base_models import make_tiny_llama
+    from anneal_trainer.tiny_models import make_tiny_llama
 
     make_tiny_llama(str(tmp_path))
     # A change of this value is a new base model: every checkpoint hash that builds on it changes too.
@@ -149,7 +149,7 @@ def test_a_loss_that_is_not_a_number_ends_the_job(tmp_path):
 
 
 def test_a_model_without_a_chat_template_cannot_train_chats(tmp_path):
-    from anneal_trainer.base_models import make_tiny_llama
+    from anneal_trainer.tiny_models import make_tiny_llama
 
     make_tiny_llama(str(tmp_path / "base"))
     (tmp_path / "base" / "chat_template.jinja").unlink()

@@ -96,7 +96,7 @@ def test_parameters_are_counted_from_headers(tmp_path):
     from peft import get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from anneal_trainer.base_models import make_tiny_llama
+    from anneal_trainer.tiny_models import make_tiny_llama
     from anneal_trainer.models import LORA_TARGETS, lora_config
 
     make_tiny_llama(str(tmp_path))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 TRAINER = Path(__file__).resolve().parent.parent
 TINY = {"kind": "builtin", "name": "anneal/tiny-llama"}
+TINY_BERT = {"kind": "builtin", "name": "anneal/tiny-bert"}
 EXACT = "def reward(completions, answer=None, **kwargs):\n    return [float(c[:1] < 'm') for c in completions]\n"
 
 
@@ -57,6 +58,47 @@ def grpo_config(folder: Path, reward: str | list[str] = EXACT, **changes) -> dic
         ],
     )
     return config
+
+
+def row_config(folder: Path, method: str, rows: list, format: str, **changes) -> dict:
+    """A few steps of classification, regression or embedding on the given rows."""
+    hyperparameters = {
+        "learning_rate": 0.003,
+        "num_epochs": 1,
+        "max_steps": 8,
+        "seed": 42,
+        "batch_size": 8,
+        "global_batch_size": 8,
+        "max_seq_length": 32,
+    }
+    return _config(folder, method, rows, format, hyperparameters, {"base_model": TINY_BERT, **changes})
+
+
+def classification_config(folder: Path, kind: str = "multiclass", **changes) -> dict:
+    """Which of three letters a text is made of; whether it has an a; which of a and b it has."""
+    texts = [text for letter in "abc" for text in (letter * 3, letter * 6, f"{letter} {letter}", f"{letter}{letter}x")]
+    rows = {
+        "multiclass": [{"text": text, "label": text[0]} for text in texts],
+        "binary": [{"prompt": text, "completion": {"has_a": int("a" in text)}} for text in texts],
+        "multilabel": [{"text": a + b, "labels": sorted({a[0], b[0]} - {"c"})} for a, b in zip(texts, texts[2:], strict=False)],
+    }[kind]
+    return row_config(folder, "classification", rows, "text_label", **changes)
+
+
+def regression_config(folder: Path, **changes) -> dict:
+    """How much of a text is the letter a."""
+    rows = [{"text": "a" * n + "b" * (12 - n), "score": n / 12} for n in range(13)]
+    return row_config(folder, "regression", rows, "text_score", **changes)
+
+
+def embedding_config(folder: Path, **changes) -> dict:
+    """Texts of one letter are alike, texts of two are not."""
+    rows = [
+        {"text1": first * 5, "text2": f"{second} {second}", "score": float(first == second)}
+        for first in "abcd"
+        for second in "abcd"
+    ]
+    return row_config(folder, "embedding", rows, "text_pair_score", **changes)
 
 
 def _config(folder: Path, method: str, rows: list, format: str, hyperparameters: dict, changes: dict) -> dict:

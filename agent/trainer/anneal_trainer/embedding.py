@@ -1,0 +1,157 @@
+"""Method `embedding`: vectors of texts whose cosine similarity is the score of a pair, by sentence-transformers.
+
+The library gives the model and the loss. The loop is transformers' own, as in the other methods, so that steps, logs and
+an exact resume are theirs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .failures import TrainerFailure
+from .labelled_rows import PairRow, number_text, pair_rows
+from .models import LOADING_ERRORS, Loaded, common_arguments, lora_config, restore, weights_type
+from .optimisation import batch_arguments, eval_batch_size
+from .row_method import RowMethod, in_batches
+from .sentence_model import SentenceKind
+from .testing_rows import TestRow
+
+
+_TRAINED_FILE = "trained.safetensors"
+
+
+@dataclass
+class Embedding(RowMethod[PairRow]):
+    """One `embedding` job."""
+
+    def read(self) -> None:
+        """Read the datasets; before the heavy imports, so that bad data fails at once."""
+        self.read_rows(pair_rows)
+
+    @property
+    def kind(self) -> SentenceKind:
+        """What is trained: all of a sentence-transformers model."""
+        return SentenceKind(self.config.hyperparameters.max_seq_length)
+
+    def load(self, folder: str, on_gpu: bool, world_size: int, is_sharded: bool) -> Loaded:
+        """The base as a sentence-transformers model."""
+        h = self.config.hyperparameters
+        try:
+            encoder = self.kind.load(folder, weights_type(on_gpu, h.lora_rank is not None))
+        except LOADING_ERRORS as error:
+            raise TrainerFailure(
+                "base_model_unavailable", f"The base model is not one that embeds texts: {error}"
+            ) from error
+        if h.lora_rank is not None:
+            from peft import get_peft_model
+
+            encoder[0].model = get_peft_model(encoder[0].model, lora_config(h, "FEATURE_EXTRACTION", "all-linear"))
+        return Loaded(folder, encoder, encoder.tokenizer, on_gpu, world_size, is_sharded)
+
+    def make_trainer(self, base: Loaded, callback):
+        """transformers' trainer over the pairs."""
+        from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+        from transformers import TrainingArguments
+
+        arguments = {
+            **common_arguments(self.config, base, self.report),
+            **batch_arguments(self.config.hyperparameters, base.world_size),
+            # A pair is two passes through the model, and its modules do not know of checkpointing.
+            "gradient_checkpointing": False,
+            "remove_unused_columns": False,
+        }
+        trainer_class, model_class = _classes()
+        return trainer_class(
+            model=model_class(CosineSimilarityLoss(base.model)),
+            args=TrainingArguments(**arguments),
+            train_dataset=self.rows,
+            eval_dataset=self.eval_rows or None,
+            processing_class=base.tokenizer,
+            data_collator=_Collator(base.model),
+            callbacks=[callback],
+        )
+
+    def test_rows(self) -> list[TestRow]:
+        """The pairs to test on; what functions get as the input is both texts, one a line."""
+        return [
+            TestRow(f"{row.first}\n{row.second}", number_text(row.score), (row.first, row.second))
+            for row in self.rows_to_test
+        ]
+
+    def predict(self, folder: str, rows: list[TestRow], told: Callable[[], None]) -> list[str]:
+        """Each pair's cosine similarity, as text."""
+        import torch
+
+        encoder = restore(self.kind, folder, self.base_folder).to(self.device())
+        pairs = [row.asked for row in rows]
+        predicted = [""] * len(rows)
+        size = eval_batch_size(self.config.hyperparameters)
+        for batch in in_batches(pairs, lambda pair: max(map(len, pair)), size):
+            first, second = (
+                encoder.encode(
+                    [pairs[at][side] for at in batch], batch_size=size, convert_to_tensor=True, show_progress_bar=False
+                )
+                for side in (0, 1)
+            )
+            for at, value in zip(batch, torch.cosine_similarity(first, second).tolist(), strict=True):
+                predicted[at] = number_text(value)
+            told()
+        return predicted
+
+
+@dataclass(frozen=True)
+class _Collator:
+    """A batch of pairs as two batches of tokens, and their scores."""
+
+    encoder: object
+
+    def __call__(self, rows: list[PairRow]) -> dict[str, object]:
+        import torch
+
+        sides = ([row.first for row in rows], [row.second for row in rows])
+        pairs = [self.encoder.preprocess(texts) for texts in sides]  # type: ignore[attr-defined]
+        return {
+            "pairs": [{name: value for name, value in side.items() if torch.is_tensor(value)} for side in pairs],
+            "labels": torch.tensor([row.score for row in rows]),
+        }
+
+
+def _classes():
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import Trainer
+
+    class PairModel(torch.nn.Module):
+        """The loss of pairs as a model of transformers' loop."""
+
+        def __init__(self, loss):
+            super().__init__()
+            self.loss = loss
+
+        @property
+        def encoder(self):
+            """What is trained."""
+            return self.loss.model
+
+        def forward(self, pairs, labels):
+            return {"loss": self.loss(pairs, labels)}
+
+    class PairTrainer(Trainer):
+        """Its resume checkpoints hold what is trained: with an adapter, not the base."""
+
+        def _save(self, output_dir=None, state_dict=None):
+            if not self.args.should_save:
+                return
+            folder = output_dir or self.args.output_dir
+            os.makedirs(folder, exist_ok=True)
+            trained = {name for name, value in self.model.named_parameters() if value.requires_grad}
+            whole = self.model.state_dict() if state_dict is None else state_dict
+            kept = {name: value.contiguous() for name, value in whole.items() if name in trained}
+            save_file(kept, os.path.join(folder, _TRAINED_FILE), metadata={"format": "pt"})
+
+        def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
+            self.model.load_state_dict(load_file(os.path.join(resume_from_checkpoint, _TRAINED_FILE)), strict=False)
+
+    return PairTrainer, PairModel

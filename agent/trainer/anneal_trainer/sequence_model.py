@@ -1,0 +1,164 @@
+"""A base model with a head that reads a whole text: how classification and regression load, train and ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from .config import RowConfig, RowHyperparameters
+from .failures import TrainerFailure
+from .models import (
+    LOADING_ERRORS,
+    ONLY_DATA,
+    Loaded,
+    TransformersKind,
+    common_arguments,
+    load_tokenizer,
+    lora_config,
+    pad_with_something,
+    restore,
+    weights_type,
+)
+from .optimisation import batch_arguments, eval_batch_size
+from .report import Reporter
+from .row_method import in_batches
+
+
+def kind_of(problem_type: str, names: list[str]) -> TransformersKind:
+    """A model with one output for each name; a head of another size that a base has is made anew."""
+    return TransformersKind(
+        "AutoModelForSequenceClassification",
+        {
+            "problem_type": problem_type,
+            "num_labels": len(names),
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: at for at, name in enumerate(names)},
+            "ignore_mismatched_sizes": True,
+        },
+    )
+
+
+def load(
+    kind: TransformersKind, h: RowHyperparameters, folder: str, on_gpu: bool, world_size: int, is_sharded: bool
+) -> Loaded:
+    """Load the base with its head; one that was trained for other labels is drawn anew."""
+    from transformers import AutoConfig
+
+    try:
+        tokenizer = load_tokenizer(folder)
+        before = AutoConfig.from_pretrained(folder, **ONLY_DATA)
+        model = kind.load(folder, weights_type(on_gpu, h.lora_rank is not None))
+    except LOADING_ERRORS as error:
+        raise TrainerFailure(
+            "base_model_unavailable", f"The base model is not one that can read whole texts: {error}"
+        ) from error
+    _pad(tokenizer, model)
+    if _is_for_other_labels(before, model.config):
+        _draw_head(model)
+    return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded)
+
+
+def make_trainer(
+    config: RowConfig, report: Reporter, base: Loaded, callback, loss: Callable, train: _Examples, evaluate: _Examples
+):
+    """transformers' trainer over (text, target) rows; `loss` is per value, and a step's loss its mean over the step."""
+    from transformers import DataCollatorWithPadding, TrainingArguments
+
+    h = config.hyperparameters
+    adapter = lora_config(h, "SEQ_CLS", "all-linear")
+    model = base.model
+    if adapter is not None:
+        from peft import get_peft_model
+
+        model = get_peft_model(model, adapter)
+    arguments = TrainingArguments(
+        **common_arguments(config, base, report),
+        **batch_arguments(h, base.world_size),
+        # Into a frozen base no gradient flows from its inputs, and the other way of checkpointing needs one.
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        remove_unused_columns=False,
+    )
+    limit = max_tokens(base.tokenizer, base.model.config, h)
+
+    def mean_loss(outputs, labels, num_items_in_batch=None):
+        values = loss(outputs.logits.float(), labels)
+        return values.mean() if num_items_in_batch is None else values.sum() / num_items_in_batch
+
+    return _trainer_class()(
+        model=model,
+        args=arguments,
+        train_dataset=_dataset(train, base.tokenizer, limit),
+        eval_dataset=_dataset(evaluate, base.tokenizer, limit) if evaluate else None,
+        processing_class=base.tokenizer,
+        data_collator=DataCollatorWithPadding(base.tokenizer),
+        compute_loss_func=mean_loss,
+        callbacks=[callback],
+    )
+
+
+def _trainer_class():
+    import torch
+    from transformers import Trainer
+
+    class SequenceTrainer(Trainer):
+        """Counts every target: to the library the number -100 says that there is none."""
+
+        def _get_num_items_in_batch(self, batch_samples, device):
+            count = torch.tensor(sum(batch["labels"].numel() for batch in batch_samples), device=device)
+            return self.accelerator.gather(count).sum() if self.args.world_size > 1 else count
+
+    return SequenceTrainer
+
+
+_Examples = Sequence[tuple[str, object]]
+
+
+def max_tokens(tokenizer, model_config, h: RowHyperparameters) -> int:
+    """Where a text is cut: what the job asks for, and no more than the model has positions for."""
+    positions = getattr(model_config, "max_position_embeddings", None) or tokenizer.model_max_length
+    return min(h.max_seq_length, positions, tokenizer.model_max_length)
+
+
+def outputs(
+    kind: TransformersKind, folder: str, base_folder: str, texts: list[str], h: RowHyperparameters, device: str
+) -> Iterator[tuple[list[int], object]]:
+    """For each batch the positions of its texts, and their rows of the model's outputs as a tensor."""
+    import torch
+
+    tokenizer = load_tokenizer(folder)
+    model = restore(kind, folder, base_folder)
+    _pad(tokenizer, model)
+    model.to(device).eval()
+    limit = max_tokens(tokenizer, model.config, h)
+    for batch in in_batches(texts, len, eval_batch_size(h)):
+        asked = tokenizer(
+            [texts[at] for at in batch], truncation=True, max_length=limit, padding=True, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            yield batch, model(**asked.to(device)).logits.float()
+
+
+def _dataset(examples: _Examples, tokenizer, limit: int):
+    from datasets import Dataset
+
+    encoded = tokenizer([text for text, _ in examples], truncation=True, max_length=limit)
+    return Dataset.from_dict({**encoded, "labels": [target for _, target in examples]})
+
+
+def _pad(tokenizer, model) -> None:
+    pad_with_something(tokenizer)
+    model.config.pad_token_id = tokenizer.pad_token_id
+
+
+def _is_for_other_labels(before, after) -> bool:
+    has_head = any(name.endswith("ForSequenceClassification") for name in before.architectures or [])
+    return has_head and (before.id2label, before.problem_type) != (after.id2label, after.problem_type)
+
+
+def _draw_head(model) -> None:
+    import torch
+
+    heads = [module for name, module in model.named_children() if name in ("classifier", "score")]
+    for module in (part for head in heads for part in head.modules() if isinstance(part, torch.nn.Linear)):
+        torch.nn.init.normal_(module.weight, std=model.config.initializer_range)
+        if module.bias is not None:
+            torch.nn.init.zeros_(module.bias)
