@@ -17,19 +17,21 @@ import { startProgress } from "./progress";
 /** What the pinned numpy and pandas ask for. */
 const OLDEST_MINOR = 11;
 /** About what pip collects for torch alone and for the rest; the bar's total grows when it is more. */
-const EXPECTED_PACKAGES = 75;
+const EXPECTED_PACKAGES = 80;
 
 /** Looks without importing: an import of torch takes seconds. */
-const HAS_TORCH_AND_TRL =
-  "import sys, importlib.util as u; sys.exit(not all(u.find_spec(m) for m in ('torch', 'trl')))";
+const HAS_LIBRARIES =
+  "import sys, importlib.util as u; sys.exit(not all(u.find_spec(m) for m in ('torch', 'trl', 'sentence_transformers')))";
 
 /** Gives the interpreter of a complete environment and sets ANNEAL_PYTHON for all children. */
 export async function preparePython(): Promise<string> {
   const given = process.env["ANNEAL_PYTHON"];
   if (given !== undefined && given !== "") {
-    const probe = await run(given, ["-c", HAS_TORCH_AND_TRL]).catch(() => null);
+    const probe = await run(given, ["-c", HAS_LIBRARIES]).catch(() => null);
     if (probe?.code === 0) return given;
-    throw new Error(`ANNEAL_PYTHON is ${given}, which ${probe === null ? "is not there" : "has no torch and trl"}`);
+    throw new Error(
+      `ANNEAL_PYTHON is ${given}, which ${probe === null ? "is not there" : "has no torch, trl and sentence_transformers"}`,
+    );
   }
   const files = requirementFiles();
   const python = await venv("python", files, async (interpreter, report) => {

@@ -56,9 +56,7 @@ class Classification(RowMethod[LabelledRow]):
 
     def load(self, folder: str, on_gpu: bool, world_size: int, is_sharded: bool) -> Loaded:
         """The base with its head."""
-        return sequence_model.load(
-            self.kind, self.config.hyperparameters, folder, on_gpu, world_size, is_sharded
-        )
+        return sequence_model.load(self.kind, self.config.hyperparameters, folder, on_gpu, world_size, is_sharded)
 
     def make_trainer(self, base: Loaded, callback):
         """transformers' trainer over the rows."""
@@ -76,9 +74,7 @@ class Classification(RowMethod[LabelledRow]):
         """Each row's probabilities by label, as the text of a dictionary."""
         h, texts = self.config.hyperparameters, [str(row.asked) for row in rows]
         predicted = [""] * len(rows)
-        for batch, logits in sequence_model.outputs(
-            self.kind, folder, self.base_folder, texts, h, self.device()
-        ):
+        for batch, logits in sequence_model.outputs(self.kind, folder, self.base_folder, texts, h, self.device()):
             shares = logits.softmax(-1) if self.labels.kind == "multiclass" else logits.sigmoid()
             for at, values in zip(batch, shares.tolist(), strict=True):
                 predicted[at] = self.labels.predicted(values)

@@ -1,7 +1,7 @@
 """Method `embedding`: vectors of texts whose cosine similarity is the score of a pair, by sentence-transformers.
 
-The library gives the model and the loss. The loop is transformers' own, as in the other methods, so that steps, logs and
-an exact resume are theirs.
+The library gives the model and the loss. The loop is transformers' own, as in the other methods, so that steps, logs
+and an exact resume are theirs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from .optimisation import batch_arguments, eval_batch_size
 from .row_method import RowMethod, in_batches
 from .sentence_model import SentenceKind
 from .testing_rows import TestRow
-
 
 _TRAINED_FILE = "trained.safetensors"
 

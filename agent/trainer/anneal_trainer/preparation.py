@@ -103,7 +103,7 @@ def _wanted(by_label: dict[str, list[int]], plan: Rebalance, total: int) -> dict
             label: round(count) for label, count in plan.labels.items()
         }
     shares = {label: share * total / sum(plan.labels.values()) for label, share in plan.labels.items()}
-    wanted = {label: 0 for label in by_label} | {label: int(share) for label, share in shares.items()}
+    wanted = dict.fromkeys(by_label, 0) | {label: int(share) for label, share in shares.items()}
     # The largest remainders take what rounding down has left, so that the total is what it was.
     by_remainder = sorted(shares, key=lambda label: (int(shares[label]) - shares[label], label))
     for label in by_remainder[: total - sum(wanted.values())]:

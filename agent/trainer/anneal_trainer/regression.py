@@ -27,9 +27,7 @@ class Regression(RowMethod[ScoredRow]):
 
     def load(self, folder: str, on_gpu: bool, world_size: int, is_sharded: bool) -> Loaded:
         """The base with its head."""
-        return sequence_model.load(
-            self.kind, self.config.hyperparameters, folder, on_gpu, world_size, is_sharded
-        )
+        return sequence_model.load(self.kind, self.config.hyperparameters, folder, on_gpu, world_size, is_sharded)
 
     def make_trainer(self, base: Loaded, callback):
         """transformers' trainer over the rows."""
@@ -44,9 +42,7 @@ class Regression(RowMethod[ScoredRow]):
         """Each row's number, as text."""
         h, texts = self.config.hyperparameters, [str(row.asked) for row in rows]
         predicted = [""] * len(rows)
-        for batch, values in sequence_model.outputs(
-            self.kind, folder, self.base_folder, texts, h, self.device()
-        ):
+        for batch, values in sequence_model.outputs(self.kind, folder, self.base_folder, texts, h, self.device()):
             for at, value in zip(batch, values.squeeze(-1).tolist(), strict=True):
                 predicted[at] = number_text(value)
             told()

@@ -181,7 +181,11 @@ def test_a_head_is_kept_for_the_same_labels_and_drawn_anew_for_others(tmp_path):
     start = {"max_steps": 1}
     for folder, rows, is_kept in (
         ("same", None, True),
-        ("others", [{"text": text, "label": label} for text, label in (("aaa", "x"), ("bbb", "y"), ("ccc", "z"))], False),
+        (
+            "others",
+            [{"text": text, "label": label} for text, label in (("aaa", "x"), ("bbb", "y"), ("ccc", "z"))],
+            False,
+        ),
         ("fewer", [{"text": "aaa", "label": "a"}, {"text": "bbb", "label": "b"}], False),
     ):
         place = tmp_path / folder
@@ -235,7 +239,9 @@ def test_options_of_the_optimizer_reach_it(tmp_path):
     [notice] = [line["message"] for line in lines if line["type"] == "notice"]
     assert notice == "The optimizer paged_adamw_8bit needs a GPU, which this host has not: adamw is used"
     warm = losses(run_here(tmp_path, classification_config(tmp_path, h={"warmup_ratio": 1, "max_steps": 4})))
-    assert [values["learning_rate"] for _, values in sorted(warm.items())] == pytest.approx([0, 0.00075, 0.0015, 0.00225])
+    assert [values["learning_rate"] for _, values in sorted(warm.items())] == pytest.approx(
+        [0, 0.00075, 0.0015, 0.00225]
+    )
     steps = losses(run_here(tmp_path, classification_config(tmp_path, h={"warmup_steps": 2, "warmup_ratio": 1})))
     assert steps[3]["learning_rate"] == pytest.approx(0.003)
 

@@ -96,8 +96,8 @@ def test_parameters_are_counted_from_headers(tmp_path):
     from peft import get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from anneal_trainer.tiny_models import make_tiny_llama
     from anneal_trainer.models import LORA_TARGETS, lora_config
+    from anneal_trainer.tiny_models import make_tiny_llama
 
     make_tiny_llama(str(tmp_path))
     model = AutoModelForCausalLM.from_pretrained(str(tmp_path))

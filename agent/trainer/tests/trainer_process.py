@@ -80,7 +80,9 @@ def classification_config(folder: Path, kind: str = "multiclass", **changes) -> 
     rows = {
         "multiclass": [{"text": text, "label": text[0]} for text in texts],
         "binary": [{"prompt": text, "completion": {"has_a": int("a" in text)}} for text in texts],
-        "multilabel": [{"text": a + b, "labels": sorted({a[0], b[0]} - {"c"})} for a, b in zip(texts, texts[2:], strict=False)],
+        "multilabel": [
+            {"text": a + b, "labels": sorted({a[0], b[0]} - {"c"})} for a, b in zip(texts, texts[2:], strict=False)
+        ],
     }[kind]
     return row_config(folder, "classification", rows, "text_label", **changes)
 
