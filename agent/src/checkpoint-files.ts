@@ -1,10 +1,13 @@
-/** A `checkpoint` line of the trainer → the files to upload: archives for model and adapter, its own files to resume. */
+/** A `checkpoint` line of the trainer → the files to upload: archives of model and adapter, its own to resume, a test's table. */
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArchiveMember, ArtifactRole, TrainerLine } from "../../protocol";
 import { listFolder } from "./list-folder";
 import { packModel } from "./pack-model";
 import { isInside, type TaskPaths } from "./paths";
+
+/** What a test has in its folder. */
+const RESULTS_FILE = "results.jsonl";
 
 export type CheckpointLine = Extract<TrainerLine, { type: "checkpoint" }>;
 
@@ -29,6 +32,11 @@ export async function checkpointFiles(
     const files = await listFolder(line.dir);
     if (files.length === 0) throw new Error(`checkpoint folder ${line.dir} is empty`);
     return files.map((file) => ({ role: "resume", ...file }));
+  }
+  if (line.kind === "test") {
+    const table = (await listFolder(line.dir)).find(({ path }) => path === RESULTS_FILE);
+    if (!table) throw new Error(`the test in ${line.dir} has no ${RESULTS_FILE}`);
+    return [{ role: "results", ...table }];
   }
   await mkdir(paths.upload, { recursive: true });
   const model = await archive("model", line.dir, paths.upload, signal);

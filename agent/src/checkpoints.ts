@@ -12,21 +12,25 @@ import { uploadCheckpoint, type UploadCheckpointDeps } from "./upload-checkpoint
 
 export interface CheckpointsDeps extends UploadCheckpointDeps {
   readonly control: TaskControl;
+  /** An earlier attempt has committed the final checkpoint. */
+  readonly isTrained: boolean;
   readonly onFailure: () => void;
 }
 
 export class Checkpoints {
   /** The final checkpoint is committed. */
-  hasFinal = false;
+  hasFinal: boolean;
   failure: Error | null = null;
   private queue: CheckpointLine[] = [];
   private working: Promise<void> = Promise.resolve();
 
-  constructor(private readonly deps: CheckpointsDeps) {}
+  constructor(private readonly deps: CheckpointsDeps) {
+    this.hasFinal = deps.isTrained;
+  }
 
   async add(line: CheckpointLine): Promise<void> {
     if (this.failure || this.deps.control.ending.aborted) return;
-    const replaces = ({ kind }: CheckpointLine): boolean => kind === "resume" && line.kind !== "epoch";
+    const replaces = ({ kind }: CheckpointLine): boolean => kind === "resume" && isNewer(line);
     const superseded = this.queue.filter(replaces);
     this.queue = [...this.queue.filter((waiting) => !replaces(waiting)), line];
     this.working = this.working.then(() => this.uploadNext());
@@ -66,6 +70,11 @@ export class Checkpoints {
     this.failure = error instanceof Error ? error : new Error(String(error));
     onFailure();
   }
+}
+
+/** Whether training goes on from it, or is over with it. */
+function isNewer({ kind }: CheckpointLine): boolean {
+  return kind === "resume" || kind === "final";
 }
 
 async function removeFolders(line: CheckpointLine): Promise<void> {

@@ -1,8 +1,9 @@
 /**
  * Notices a trainer that no longer gets anywhere: no step for as long as the spec allows. Only time in which this agent
- * waits for the trainer counts, so neither an outage that fills the spool nor a machine that slept is a hang. Before
- * the first step (a model of a hub may be coming in) and after the last one (the model is written) the bound is an hour
- * at least, and files that change below the output folder are a sign of life at any time: a checkpoint is being saved.
+ * waits for the trainer counts, so neither an outage that fills the spool nor a machine that slept is a hang. What it tells
+ * of its tests counts as a step. Before the first step (a model of a hub may be coming in) and after the last one (the
+ * model is written) the bound is an hour at least, and files that change below the output folder are a sign of life at
+ * any time: a checkpoint is being saved.
  */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -25,6 +26,7 @@ export class HangWatch {
   private quietMs = 0;
   private step = 0;
   private isTraining = false;
+  private testing: { done: number; total: number } | null = null;
   private isBusyHere = false;
 
   constructor(private readonly deps: HangWatchDeps) {}
@@ -58,6 +60,10 @@ export class HangWatch {
   private note(line: TrainerLine): void {
     if (line.type === "notice" || line.type === "event") return;
     this.quietMs = 0;
+    if (line.type === "testing") {
+      this.testing = line;
+      this.isTraining = line.done < line.total;
+    }
     if (line.type !== "progress") return;
     this.step = line.step;
     this.isTraining = line.step < line.total_steps;
@@ -71,10 +77,14 @@ export class HangWatch {
     return true;
   }
 
+  private get where(): string {
+    if (this.testing) return `after ${this.testing.done} of ${this.testing.total} tests`;
+    return this.step === 0 ? "before the first step" : `after step ${this.step}`;
+  }
+
   private describe(): string {
     const seconds = Math.round(this.quietMs / 1000);
-    const where = this.step === 0 ? "before the first step" : `after step ${this.step}`;
-    return `the trainer got nowhere for ${seconds} s ${where}; the stacks of its threads are at the end of its log`;
+    return `the trainer got nowhere for ${seconds} s ${this.where}; the stacks of its threads are at the end of its log`;
   }
 }
 

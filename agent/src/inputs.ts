@@ -1,4 +1,4 @@
-/** Everything a lease names, on this machine's disk: data set, functions, the base's weights, the resume files. */
+/** Everything a lease names, on this machine's disk: data sets, functions, the base's weights, resume files, models to test. */
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import type { CheckpointInput, Download, Lease } from "../../protocol";
@@ -7,12 +7,22 @@ import type { InputCache } from "./input-cache";
 import type { TaskPaths } from "./paths";
 import { unpackArchive } from "./unpack-archive";
 
+/** A checkpoint of an earlier attempt that is still to be tested. */
+export interface UntestedModel {
+  readonly step: number;
+  readonly epoch: number;
+  readonly dir: string;
+}
+
 export interface LocalInputs {
   readonly datasetPath: string;
   readonly evalDatasetPath: string | null;
   readonly functionPaths: ReadonlyMap<string, string>;
   readonly baseDir: string | null;
   readonly resumeDir: string | null;
+  readonly testDatasetPath: string | null;
+  readonly testFunctionPaths: ReadonlyMap<string, string>;
+  readonly untested: readonly UntestedModel[];
 }
 
 export interface InputDeps extends DownloadDeps {
@@ -28,7 +38,7 @@ export async function fetchInputs(
   deps: InputDeps,
   signal: AbortSignal,
 ): Promise<LocalInputs> {
-  const { dataset, eval_dataset: evalDataset, functions, base_checkpoint: base, resume } = lease.inputs;
+  const { dataset, eval_dataset: evalDataset, functions, base_checkpoint: base, resume, test } = lease.inputs;
   const fetch = async (what: string, source: Download, path: string): Promise<void> => {
     await mkdir(dirname(path), { recursive: true });
     await named(what, deps.inputs.fetch(source, path, deps, signal), signal);
@@ -37,9 +47,16 @@ export async function fetchInputs(
   await fetch("dataset", dataset, datasetPath);
   const evalDatasetPath = evalDataset ? join(paths.inputs, `eval-dataset${safeExtension(evalDataset.name)}`) : null;
   if (evalDataset && evalDatasetPath !== null) await fetch("dataset for evaluation", evalDataset, evalDatasetPath);
-  const functionPaths = new Map(functions.map(({ id }, index) => [id, join(paths.inputs, `function-${index}.py`)]));
-  for (const source of functions) await fetch(`function ${source.id}`, source, functionPaths.get(source.id) ?? "");
-  if (base) await fetchBase(base, paths, fetch, signal);
+  const testDatasetPath = test?.dataset ? join(paths.inputs, `test-dataset${safeExtension(test.dataset.name)}`) : null;
+  if (test?.dataset && testDatasetPath !== null) await fetch("dataset for tests", test.dataset, testDatasetPath);
+  const fetchFunctions = async (sources: readonly (Download & { id: string })[], prefix: string) => {
+    const local = new Map(sources.map(({ id }, index) => [id, join(paths.inputs, `${prefix}-${index}.py`)]));
+    for (const source of sources) await fetch(`function ${source.id}`, source, local.get(source.id) ?? "");
+    return local;
+  };
+  const functionPaths = await fetchFunctions(functions, "function");
+  const testFunctionPaths = await fetchFunctions(test?.functions ?? [], "test-function");
+  if (base) await fetchModel("base model", base, paths.base, paths, fetch, signal);
   // A checkpoint to go on from is used once: it is not kept.
   for (const file of resume?.files ?? []) {
     if (file.role !== "resume") continue;
@@ -47,26 +64,42 @@ export async function fetchInputs(
     await mkdir(dirname(path), { recursive: true });
     await named(`checkpoint file ${file.path}`, downloadFile(file, path, deps, signal), signal);
   }
+  const untested: UntestedModel[] = [];
+  for (const checkpoint of test?.untested ?? []) {
+    const { step, epoch } = checkpoint;
+    const dir = join(paths.untested, String(step));
+    // These are used once, too.
+    const fetchOnce = (what: string, source: Download, path: string): Promise<void> =>
+      named(what, downloadFile(source, path, deps, signal), signal);
+    await fetchModel(`checkpoint of step ${step}`, checkpoint, dir, paths, fetchOnce, signal);
+    untested.push({ step, epoch, dir });
+  }
   return {
     datasetPath,
     evalDatasetPath,
     functionPaths,
     baseDir: base ? paths.base : null,
     resumeDir: resume ? paths.resume : null,
+    testDatasetPath,
+    testFunctionPaths,
+    untested,
   };
 }
 
-async function fetchBase(
-  base: CheckpointInput,
+/** A checkpoint's model, unpacked in `folder`. */
+async function fetchModel(
+  what: string,
+  checkpoint: CheckpointInput,
+  folder: string,
   paths: TaskPaths,
   fetch: (what: string, source: Download, path: string) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const archive = base.files.find((file) => file.role === "model");
-  if (!archive) throw new InputError(`checkpoint ${base.checkpoint_id} has no model to start from`);
-  const path = join(paths.inputs, "base.tar.gz");
-  await fetch("base model", archive, path);
-  await named("base model", unpackArchive(path, paths.base, signal), signal);
+  const archive = checkpoint.files.find((file) => file.role === "model");
+  if (!archive) throw new InputError(`checkpoint ${checkpoint.checkpoint_id} has no model`);
+  const path = join(paths.inputs, "model.tar.gz");
+  await fetch(what, archive, path);
+  await named(what, unpackArchive(path, folder, signal), signal);
   await rm(path);
 }
 

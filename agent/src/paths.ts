@@ -5,7 +5,7 @@
  *   cache/files/ cache/hub/       what is kept between tasks, see cache-space.ts
  *   tasks/<lease>/                everything of one lease, removed when it ends
  *     process.json                the trainer's process group, for leftovers.ts
- *     config.json inputs/ resume/ base/ output/ upload/ spool/ tmp/
+ *     config.json inputs/ resume/ base/ untested/ output/ upload/ spool/ tmp/
  */
 import { realpath } from "node:fs/promises";
 import { join, relative, isAbsolute } from "node:path";
@@ -18,6 +18,7 @@ export interface TaskPaths {
   readonly inputs: string;
   readonly resume: string;
   readonly base: string;
+  readonly untested: string;
   readonly output: string;
   readonly upload: string;
   readonly spool: string;
@@ -51,6 +52,7 @@ export function statePaths(root: string): StatePaths {
         inputs: at("inputs"),
         resume: at("resume"),
         base: at("base"),
+        untested: at("untested"),
         output: at("output"),
         upload: at("upload"),
         spool: at("spool"),

@@ -121,6 +121,7 @@ export class TaskRun {
       leaseId: lease.lease_id,
       paths,
       control,
+      isTrained: lease.inputs.test?.is_trained ?? false,
       reported: () => lanes.data.flushed(),
     };
     const quota = new LogQuota(lease.limits, deps.clock);

@@ -5,6 +5,7 @@ import {
   type Evaluation,
   type Lease,
   type SlotInfo,
+  type Test,
   type TrainerConfig,
 } from "../../protocol";
 import type { LocalInputs } from "./inputs";
@@ -33,8 +34,11 @@ export function toTrainerConfig(
     hyperparameters: spec.hyperparameters,
     ...(spec.eval && { eval: localEvaluation(spec.eval, lease, inputs) }),
     ...(spec.early_stop && { early_stop: spec.early_stop }),
+    ...(spec.downsample_percent !== undefined && { downsample_percent: spec.downsample_percent }),
+    ...(spec.rebalance && { rebalance: spec.rebalance }),
+    ...(spec.test && { test: localTest(spec.test, lease, inputs) }),
   };
-  if (spec.method === "sft_text") return trainerConfig.parse({ ...common, method: spec.method });
+  if (spec.method !== "grpo") return trainerConfig.parse({ ...common, method: spec.method });
   const functions = lease.inputs.functions.map(({ id, name, format, weight }) => ({
     id,
     name,
@@ -51,6 +55,25 @@ function localEvaluation(evaluation: Evaluation, lease: Lease, inputs: LocalInpu
   const { eval_dataset: dataset } = lease.inputs;
   if (!dataset || inputs.evalDatasetPath === null) throw new Error("the lease has no dataset for its evaluation");
   return { dataset: { path: inputs.evalDatasetPath, format: dataset.format }, split_percent: null, every_steps };
+}
+
+function localTest(test: Test, lease: Lease, inputs: LocalInputs): unknown {
+  const leased = lease.inputs.test;
+  if (!leased) throw new Error("the lease has nothing for its tests");
+  const { dataset } = leased;
+  if ("dataset_id" in test !== (dataset !== undefined)) throw new Error("the lease has another dataset for its tests");
+  return {
+    dataset: dataset ? { path: inputs.testDatasetPath, format: dataset.format } : null,
+    split_percent: "split_percent" in test ? test.split_percent : null,
+    functions: leased.functions.map(({ id, name, format }) => ({
+      id,
+      name,
+      format,
+      path: inputs.testFunctionPaths.get(id),
+    })),
+    checkpoints: inputs.untested,
+    is_trained: leased.is_trained,
+  };
 }
 
 function localBaseModel(reference: BaseModelRef, inputs: LocalInputs): BaseModelRef {

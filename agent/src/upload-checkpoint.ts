@@ -59,7 +59,8 @@ async function uploadOnce(
   await deps.reported();
   const { kind, step, epoch, world_size, torch_threads, versions } = line;
   const manifest = { kind, step, epoch, world_size, torch_threads, versions };
-  const commit = { checkpoint_id: begun.checkpoint_id, ...manifest, files: uploaded };
+  const results = kind === "test" ? { results: line.results ?? {} } : {};
+  const commit = { checkpoint_id: begun.checkpoint_id, ...manifest, ...results, files: uploaded };
   return retrier.run(() => api.commitCheckpoint(leaseId, commit, signal), TRANSFER, signal);
 }
 

@@ -73,6 +73,18 @@ describe("the watch over hangs", () => {
     expect(seen(await watch([{ atMs: 1_000, read: progress(9) }]))).toEqual(about(HOUR_MS + 1_000));
   });
 
+  it("takes a test for a step, and allows an hour after the last one", async () => {
+    const testing = (done: number): ReadLine => ({ line: { type: "testing", done, total: 2 } });
+    const end = await watch([
+      { atMs: 1_000, read: progress(9) },
+      { atMs: 50_000, read: testing(0) },
+      { atMs: 100_000, read: testing(1) },
+    ]);
+    expect(seen(end)).toEqual(about(160_000));
+    expect(end.said).toMatch(/after 1 of 2 tests/);
+    expect(seen(await watch([{ atMs: 1_000, read: testing(2) }]))).toEqual(about(HOUR_MS + 1_000));
+  });
+
   it("does not count the time in which this agent does not listen, or its machine sleeps", async () => {
     const busy = await watch([{ atMs: 1_000, read: progress(1), busyMs: 500_000 }]);
     expect(seen(busy)).toEqual(about(561_000));

@@ -140,6 +140,119 @@ describe("a whole task", () => {
     expect(api.only.finish).toEqual({ outcome: "completed", step: 5 });
   });
 
+  it("fetches what it needs for tests, hands it to the trainer, and stores each test's table with its means", async () => {
+    const { api, dir } = bench();
+    const { inputs, spec } = addTask(api);
+    api.queue.length = 0;
+    const functions = [{ id: "shared:exact" }, { id: "rf_1" }];
+    const offer = (text: string) => api.files.offer(Buffer.from(text));
+    const source = (id: string, name: string) => ({
+      ...offer("def exact(a, b, c): ..."),
+      id,
+      name,
+      format: "test" as const,
+    });
+    addTask(api, {
+      spec: { ...spec, downsample_percent: 50, test: { dataset_id: "ds2", functions } },
+      inputs: {
+        ...inputs,
+        test: {
+          dataset: { ...offer("text,label\na,b\n"), format: "text_label", name: "held.csv" },
+          functions: [source("shared:exact", "exact"), source("rf_1", "other")],
+          untested: [],
+          is_trained: false,
+        },
+      },
+    });
+    const script = [
+      started,
+      { op: "tell_config" },
+      { op: "train", to: 5 },
+      { op: "checkpoint", kind: "final" },
+      { op: "testing", done: 0, total: 1 },
+      { op: "test", of: 5, rows: '{"exact":1}\n', results: { exact: 0.25 } },
+      { op: "testing", done: 1, total: 1 },
+      { op: "finished" },
+    ];
+    expect(await start(bench(), script).done).toBe(0);
+    const config = trainerConfig.parse(JSON.parse(api.only.logs[0]?.line ?? ""));
+    expect(config).toMatchObject({
+      downsample_percent: 50,
+      test: {
+        dataset: { format: "text_label", path: expect.stringMatching(/test-dataset\.csv$/) as string },
+        split_percent: null,
+        functions: [
+          { id: "shared:exact", name: "exact", format: "test" },
+          { id: "rf_1", name: "other", format: "test" },
+        ],
+        checkpoints: [],
+        is_trained: false,
+      },
+    });
+    const paths = [...(config.test?.functions ?? []), ...("functions" in config ? config.functions : [])];
+    expect(new Set(paths.map(({ path }) => path)).size).toBe(3);
+    const [final, test] = api.only.committed;
+    expect(final).toMatchObject({ kind: "final", step: 5 });
+    expect(final).not.toHaveProperty("results");
+    expect(test).toMatchObject({ kind: "test", step: 5, results: { exact: 0.25 } });
+    expect(test?.files.map(({ role, path }) => [role, path])).toEqual([["results", "results.jsonl"]]);
+    expect(test?.files[0] && api.bytesOf(test.files[0]).toString()).toBe('{"exact":1}\n');
+    expect(api.only.data.filter(({ type }) => type === "testing")).toHaveLength(2);
+    expect(api.only.finish).toMatchObject({ outcome: "completed", step: 5 });
+    expect(readdirSync(join(dir, "state/tasks"))).toEqual([]);
+  });
+
+  it("tests the models of an earlier attempt, and completes without a final checkpoint of its own", async () => {
+    const { api, dir } = bench();
+    const first = addTask(api);
+    expect(await start(bench()).done).toBe(0);
+    const model = api.only.committed[0]?.files[0];
+    if (!model) throw new Error("no model was committed");
+    const bytes = api.bytesOf(model);
+    api.leases.clear();
+    const untested = [4, 5].map((step) => ({
+      ...{ checkpoint_id: `ckpt_${step}`, step, epoch: step / 10 },
+      files: [{ role: "model" as const, path: "model.tar.gz", ...api.files.offer(bytes) }],
+    }));
+    addTask(api, {
+      spec: { ...first.spec, test: { split_percent: 20, functions: [] } },
+      inputs: { ...first.inputs, test: { functions: [], untested, is_trained: true } },
+    });
+    const script = [
+      { op: "tell_tests" },
+      started,
+      { op: "testing", done: 0, total: 2 },
+      { op: "test", of: 4, results: {} },
+      { op: "test", of: 5 },
+      { op: "finished" },
+    ];
+    expect(await start({ ...bench(), dir: join(dir, "second") }, script).done).toBe(0);
+    const files = ["config.json", "model.safetensors"];
+    expect(JSON.parse(api.only.logs[0]?.line ?? "")).toEqual([
+      [4, files],
+      [5, files],
+    ]);
+    expect(api.only.committed.map(({ kind, step, results }) => [kind, step, results])).toEqual([
+      ["test", 4, {}],
+      ["test", 5, {}],
+    ]);
+    expect(api.only.finish).toEqual({ outcome: "completed", step: 5 });
+    expect(readdirSync(join(dir, "second/state/tasks"))).toEqual([]);
+  });
+
+  it("fails an attempt whose test has no table", async () => {
+    const { api } = bench();
+    addTask(api);
+    const script = [
+      started,
+      { op: "checkpoint", kind: "final" },
+      { op: "checkpoint", kind: "test", files: { x: "" } },
+      { op: "finished" },
+    ];
+    expect(await start(bench(), script).done).toBe(1);
+    expect(api.only.finish).toMatchObject({ outcome: "failed", reason: "upload_failed" });
+  });
+
   it("shows samples, events and notices, and outlives lines that are not in the protocol", async () => {
     const { api } = bench();
     addTask(api);

@@ -279,7 +279,7 @@ export class AgentApiServer {
     for (const file of body.files) this.checkFile(file);
     this.dataAtCommit.push(state.data.length);
     if (!state.committed.some(({ checkpoint_id: id }) => id === body.checkpoint_id)) state.committed.push(body);
-    return { checkpoint_id: body.checkpoint_id, ordinal: body.kind === "resume" ? null : 1 };
+    return { checkpoint_id: body.checkpoint_id, ordinal: ["resume", "test"].includes(body.kind) ? null : 1 };
   }
 
   private checkFile(file: CommitCheckpointRequest["files"][number]): void {
@@ -300,7 +300,8 @@ export class AgentApiServer {
   }
 
   private finish(state: LeaseState, body: FinishRequest): unknown {
-    const hasFinal = state.committed.some(({ kind }) => kind === "final");
+    const isTrained = state.lease.inputs.test?.is_trained ?? false;
+    const hasFinal = isTrained || state.committed.some(({ kind }) => kind === "final");
     if (body.outcome === "completed" && !hasFinal) throw new Refusal(409, "no_final_checkpoint");
     state.finish = body;
     return { status: body.outcome };

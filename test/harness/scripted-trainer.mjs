@@ -62,7 +62,7 @@ function writeAll(fd, text) {
 
 const say = (line) => writeAll(reportFd, `${JSON.stringify(line)}\n`);
 
-function checkpoint(kind, files, adapter) {
+function checkpoint(kind, files, adapter, results) {
   const write = (name, contents) => {
     const dir = join(config.output_dir, name);
     for (const [path, text] of Object.entries(contents)) {
@@ -80,6 +80,7 @@ function checkpoint(kind, files, adapter) {
     epoch: step / 10,
     dir,
     adapter_dir,
+    results,
     world_size: 1,
     torch_threads: 1,
     versions,
@@ -131,12 +132,22 @@ const operations = {
   },
   checkpoint: ({ kind, files, adapter }) =>
     checkpoint(kind, files ?? (kind === "resume" ? resumeFiles() : modelFiles()), adapter),
+  /** The test of the checkpoint of a step. */
+  test: ({ of, rows = "{}\n", results }) => {
+    step = of;
+    checkpoint("test", { "results.jsonl": rows }, undefined, results);
+  },
+  testing: ({ done, total }) => say({ type: "testing", done, total }),
   finished: ({ best }) => say({ type: "finished", step, ...best }),
   /** Prints what it got, so that a test can look. */
   tell_environment: () => writeAll(1, `${JSON.stringify(process.env)}\n`),
   tell_config: () => writeAll(1, `${JSON.stringify(config)}\n`),
   tell_file: ({ path }) => writeAll(1, `${readFileSync(path, "utf8")}\n`),
   tell_resume: () => writeAll(1, `${JSON.stringify(readdirSync(config.resume_from, { recursive: true }).sort())}\n`),
+  tell_tests: () => {
+    const told = config.test.checkpoints.map(({ step: of, dir }) => [of, readdirSync(dir).sort()]);
+    writeAll(1, `${JSON.stringify(told)}\n`);
+  },
   tell_base: () => writeAll(1, `${JSON.stringify(readdirSync(config.base_model.path).sort())}\n`),
   tell_pid: () => writeAll(1, `pid ${process.pid}\n`),
   /** A process that stays in the group and holds stdout. */
