@@ -21,6 +21,7 @@ import { datasetFromUpload } from "./services/dataset-from-upload";
 import { downloadBlob } from "./services/download-blob";
 import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
+import { jobProgress } from "./services/job-progress";
 import * as queries from "./services/job-queries";
 import { leaseTask } from "./services/lease-task";
 import { getCheckpoint, modelArchive, modelDownload } from "./services/model-download";
@@ -31,6 +32,7 @@ import type { Services } from "./services/services";
 import { submitJob } from "./services/submit-job";
 import { sweep, tickJob } from "./services/sweep";
 import { sweepBytes } from "./services/sweep-bytes";
+import { testedCheckpoints } from "./services/tested-checkpoints";
 import * as datasets from "./services/upload-dataset";
 import { UploadSession } from "./services/upload-session";
 import * as uploads from "./services/uploads";
@@ -171,10 +173,13 @@ function jobServices(p: Ports) {
     retryJob: (job, request, idempotency) => retryJob(p, job, request, idempotency),
     jobEvents: (job, page) => queries.jobEvents(p, job, page),
     jobMetrics: (job, query) => queries.jobMetrics(p, job, query),
+    jobProgress: (jobs) => jobProgress(p, jobs),
+    trainingLoss: (job, maxPoints) => queries.trainingLoss(p, job, maxPoints),
     jobStream: (job, request) => queries.jobStream(p, job, request),
     modelArchive: (job, origin) => modelArchive(p, job, origin),
     modelDownload: (job, origin) => modelDownload(p, job, origin),
     listCheckpoints: (job, page) => queries.listCheckpoints(p, job, page),
+    testedCheckpoints: (job, origin) => testedCheckpoints(p, job, origin),
     getCheckpoint: (job, id, origin) => getCheckpoint(p, job, id, origin),
   } satisfies Partial<Services>;
 }

@@ -232,6 +232,7 @@ describe("jobs", () => {
       gpu: null,
       gpu_requested: { type: "L4-24GB", count: 1 },
       attempt: 0,
+      progress: 0,
       lost_in_a_row: 0,
       agent_id: null,
       started_at: null,

@@ -78,6 +78,7 @@ const COMMANDS: Record<string, JobCommand> = {
   submit: { type: "submit" },
   claim: { type: "claim", agentId: "b", provider: "local", gpu, substitutedBy: null },
   start: { type: "start", epoch: EPOCH, resumedFromStep: 0 },
+  test: { type: "test", epoch: EPOCH },
   commit: {
     type: "commit_checkpoint",
     epoch: EPOCH,
@@ -99,6 +100,7 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     submit: "queued",
     claim: "provisioning",
     start: "!illegal",
+    test: "!illegal",
     commit: "!illegal",
     complete: "!illegal",
     fail: "!illegal",
@@ -113,6 +115,7 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     submit: "!illegal",
     claim: "!illegal",
     start: "running",
+    test: "!illegal",
     commit: "provisioning",
     complete: "!illegal",
     fail: "failed",
@@ -127,6 +130,7 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     submit: "!illegal",
     claim: "!illegal",
     start: "!illegal",
+    test: "testing",
     commit: "running",
     complete: "!no_final_checkpoint",
     fail: "failed",
@@ -141,6 +145,7 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     submit: "!illegal",
     claim: "!illegal",
     start: "!illegal",
+    test: "!illegal",
     commit: "testing",
     complete: "!no_final_checkpoint",
     fail: "failed",
@@ -155,6 +160,7 @@ const TABLE: Record<JobStatus, Record<string, string>> = {
     submit: "!illegal",
     claim: "!illegal",
     start: "!illegal",
+    test: "!illegal",
     commit: "!illegal",
     complete: "!illegal",
     fail: "!illegal",
@@ -256,6 +262,18 @@ describe("lost attempts", () => {
   it("complete the job when its final checkpoint is already committed", () => {
     const verdict = decide(job("running", { finalCheckpointId: "c" }), COMMANDS["lose"] as JobCommand);
     expect(verdict.ok && verdict.decision.status).toBe("completed");
+  });
+
+  it("queue a job again whose final checkpoint is committed while checkpoints are untested, or pause it as asked", () => {
+    const lose = COMMANDS["lose"] as JobCommand;
+    for (const status of ["running", "testing"] as const) {
+      const verdict = decide(job(status, { finalCheckpointId: "c" }), lose, true);
+      expect(verdict.ok && verdict.decision).toMatchObject({ status: "queued", lostInARow: 1 });
+    }
+    const wished = decide(job("testing", { finalCheckpointId: "c", pauseRequestedAtMs: 1 }), lose, true);
+    expect(wished.ok && wished.decision.status).toBe("paused");
+    const third = decide(job("testing", { finalCheckpointId: "c", lostInARow: 2 }), lose, true);
+    expect(third.ok && third.decision.status).toBe("failed");
   });
 });
 

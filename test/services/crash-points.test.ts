@@ -307,6 +307,22 @@ describe("a control plane that was away for longer than a lease", () => {
     expect(await streamOf(job.id)).not.toContain("attempt_lost");
   });
 
+  it("has a job in its tests again that was revived and then cut short", async () => {
+    const { agent, job, lease } = await running();
+    const tests = (seq: number) => {
+      const items = [{ type: "testing" as const, ts_ms: 1, done: 0, total: 2 }];
+      return using((s) => s.reportTask(agent, lease.lease_id, { lane: "data", seq, items }));
+    };
+    await tests(2);
+    expect(await statusIn(job.id)).toBe("testing");
+    moveClock(60_001);
+    await ringAlarm(job.id);
+    await crashAt(job.id, "appended", (parts) => parts.reports.report(agent.agentId, lease.epoch, beat));
+    expect(await statusIn(job.id)).toBe("running");
+    await tests(3);
+    expect(await statusIn(job.id)).toBe("testing");
+  });
+
   it("revives the lease that it took from an agent whom it could not hear", async () => {
     const { agent, job, lease } = await running();
     await crashAt(job.id, "report_received", (parts) => parts.reports.report(agent.agentId, lease.epoch, beat));

@@ -113,6 +113,13 @@ export async function reportStarted(agent: AgentPrincipal, lease: Lease, resumed
 
 const hex = (algorithm: string, bytes: Uint8Array) => createHash(algorithm).update(bytes).digest("hex");
 
+const FILE_OF = {
+  epoch: { role: "model", path: "model.tar.gz" },
+  final: { role: "model", path: "model.tar.gz" },
+  resume: { role: "resume", path: "trainer_state.json" },
+  test: { role: "results", path: "results.jsonl" },
+} as const;
+
 /** Uploads one file in its parts and gives back what the commit needs. */
 export async function uploadCheckpoint(
   agent: AgentPrincipal,
@@ -121,8 +128,7 @@ export async function uploadCheckpoint(
   step: number,
   bytes: Uint8Array = new TextEncoder().encode(`weights of step ${String(step)}`),
 ): Promise<CommitCheckpointRequest> {
-  const role = kind === "resume" ? ("resume" as const) : ("model" as const);
-  const path = kind === "resume" ? "trainer_state.json" : "model.tar.gz";
+  const { role, path } = FILE_OF[kind];
   const begin = { kind, step, files: [{ role, path, size: bytes.byteLength }] };
   const begun = await using((s) => s.beginCheckpoint(agent, lease.lease_id, begin, ORIGIN));
   const [file] = begun.files;
@@ -145,6 +151,7 @@ export async function uploadCheckpoint(
     world_size: 1,
     torch_threads: 1,
     versions: {},
+    ...(kind === "test" ? { results: { exact: step / 100 } } : {}),
     files: [{ ...{ role, path, size: bytes.byteLength, sha256: hex("sha256", bytes), upload: file.upload }, parts }],
   };
 }

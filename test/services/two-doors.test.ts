@@ -22,6 +22,7 @@ const agentId = fc.constantFrom("a", "b");
 const command: fc.Arbitrary<JobCommand> = fc.oneof(
   { weight: 3, arbitrary: agentId.map((id) => claimBy(id)) },
   { weight: 3, arbitrary: epoch.map((of) => ({ type: "start" as const, epoch: of, resumedFromStep: 0 })) },
+  { weight: 2, arbitrary: epoch.map((of) => ({ type: "test" as const, epoch: of })) },
   { weight: 3, arbitrary: epoch.map((of) => lostOf(of)) },
   {
     weight: 2,

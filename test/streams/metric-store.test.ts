@@ -56,6 +56,25 @@ describe("MetricStore", () => {
       expect(Object.values(metrics.query({ maxPoints: 1 }).points[0]?.values ?? {})).toEqual(numbers);
     }));
 
+  it("shows each so-manieth step and the last one, with their times when asked", () =>
+    inObject((storage) => {
+      const metrics = new MetricStore(storage);
+      metrics.add(Array.from({ length: 47 }, (_, i) => row(i + 1, { loss: i + 1 }, { tsMs: 1000 + i })));
+      const every = (everySteps: number, maxPoints = 99) =>
+        steps(metrics.query({ keys: ["loss"], everySteps, maxPoints }));
+      expect(every(10)).toEqual([10, 20, 30, 40, 47]);
+      expect(every(47)).toEqual([47]);
+      expect(every(100)).toEqual([47]);
+      expect(every(10, 3)).toEqual([10, 30, 47]);
+      expect(every(1)).toHaveLength(47);
+      const timed = metrics.query({ everySteps: 40, withTimes: true, maxPoints: 9 }).points;
+      expect(timed.map(({ step, tsMs }) => [step, tsMs])).toEqual([
+        [40, 1039],
+        [47, 1046],
+      ]);
+      expect(metrics.query({ maxPoints: 1 }).points[0]).not.toHaveProperty("tsMs");
+    }));
+
   it("puts a late lower step in its place", () =>
     inObject((storage) => {
       const metrics = new MetricStore(storage);

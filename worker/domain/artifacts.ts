@@ -65,11 +65,11 @@ export interface CheckpointRecord {
   step: number;
   /** Epochs trained so far. */
   epoch: number;
-  /** Counts a job's epoch checkpoints from 1; null for resume checkpoints. */
+  /** Counts a job's epoch checkpoints from 1; null for resume checkpoints and tests. */
   ordinal: number | null;
   manifestKey: string;
   manifestSha256: string;
-  /** Of `model.tar.gz`; null for resume checkpoints. */
+  /** Of the one file that people fetch: `model.tar.gz`, or `results.jsonl` of kind `test`; null for resume checkpoints. */
   modelSha256: string | null;
   modelKey: string | null;
   modelSizeBytes: number | null;

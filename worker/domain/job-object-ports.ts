@@ -13,6 +13,7 @@ import type {
 import type { EventType, JobEvent, JobRecord } from "./job";
 import type { JobCommand } from "./job-state";
 import type { JobStatus } from "./job-status";
+import type { WorkDone } from "./progress";
 
 export interface ClaimedTask {
   job: JobRecord;
@@ -63,6 +64,8 @@ export interface JobLocal {
   /** A sentence for people; none after the stream's end. */
   appendNotice(attempt: number, message: string, nowMs: number): void;
   hasListeners(): boolean;
+  /** What trainers have told of the job's work, up to the last report. */
+  workDone(): WorkDone;
   /** Bytes of log text taken so far, from all attempts. */
   logBytes(): number;
   listEvents(page: EventsPage): StreamEventPage;
@@ -103,6 +106,7 @@ export interface JobDoorStub {
   release(agentId: string, epoch: number, request: ReleaseRequest): Promise<JobRecord>;
   events(page: EventsPage): Promise<StreamEventPage>;
   metrics(query: MetricsQuery): Promise<MetricsAnswer>;
+  workDone(): Promise<WorkDone>;
   stream(request: StreamRequest): Promise<Response>;
 }
 
@@ -138,10 +142,14 @@ export interface MetricsQuery {
   fromStep?: number;
   toStep?: number;
   maxPoints: number;
+  /** Rows of each so-manieth step alone, and the last one, where every step is logged. */
+  everySteps?: number;
+  /** With each row's time. */
+  withTimes?: boolean;
 }
 
 export interface MetricsAnswer {
-  points: { step: number; attempt: number; values: Record<string, number> }[];
+  points: { step: number; attempt: number; values: Record<string, number>; tsMs?: number }[];
   /** In the order in which they first appeared. */
   availableKeys: string[];
   /** null before the first row. */

@@ -40,6 +40,8 @@ export type JobCommand =
   | { type: "submit" }
   | { type: "claim"; agentId: string; provider: string; gpu: GpuRequest; substitutedBy: string | null }
   | { type: "start"; epoch: number; resumedFromStep: number }
+  /** Training is over; the trainer tests the checkpoints. */
+  | { type: "test"; epoch: number }
   | { type: "commit_checkpoint"; epoch: number; checkpoint: CommittedCheckpoint }
   | { type: "complete"; epoch: number; step: number; earlyStopped?: boolean; bestStep?: number }
   | { type: "fail"; epoch: number; reason: FailureReason; message: string; logTail: string[] }
@@ -79,8 +81,11 @@ export type Verdict = { ok: true; decision: Decision } | { ok: false; refusal: R
 const refuse = (refusal: Refusal): Verdict => ({ ok: false, refusal });
 const allow = (decision: Decision): Verdict => ({ ok: true, decision });
 
-/** Decides what `command` does to `job`. A command that names an epoch is refused unless that lease is the present one. */
-export function decide(job: JobRecord, command: JobCommand): Verdict {
+/**
+ * Decides what `command` does to `job`. A command that names an epoch is refused unless that lease is the present one.
+ * `hasUntested`: a committed checkpoint of the job is still to be tested; it matters for a lost attempt alone.
+ */
+export function decide(job: JobRecord, command: JobCommand, hasUntested = false): Verdict {
   if ("epoch" in command && command.epoch !== job.task.epoch) return refuse("stale_lease");
   if (isTerminal(job.status)) return refuse("terminal");
   switch (command.type) {
@@ -92,6 +97,8 @@ export function decide(job: JobRecord, command: JobCommand): Verdict {
       return job.status === "queued" ? allow(claimed(job, command)) : refuse("illegal");
     case "start":
       return job.status === "provisioning" ? allow(started(job, command.resumedFromStep)) : refuse("illegal");
+    case "test":
+      return job.status === "running" ? allow(testing(job)) : refuse("illegal");
     case "commit_checkpoint":
       return isLive(job.status) ? allow(committed(job, command.checkpoint)) : refuse("illegal");
     case "complete":
@@ -99,7 +106,7 @@ export function decide(job: JobRecord, command: JobCommand): Verdict {
     case "fail":
       return isLive(job.status) ? allow(ended(command.reason, command.message, command.logTail)) : refuse("illegal");
     case "lose":
-      return isLive(job.status) ? allow(lost(job, command)) : refuse("illegal");
+      return isLive(job.status) ? allow(lost(job, command, hasUntested)) : refuse("illegal");
     case "revive":
       return job.status === "queued" && job.task.agentId === command.agentId
         ? allow(revived(job, command.wasRunning))
@@ -147,6 +154,10 @@ function started(job: JobRecord, resumedFromStep: number): Decision {
       },
     ],
   };
+}
+
+function testing(job: JobRecord): Decision {
+  return { status: "testing", events: [{ type: "testing", metadata: { attempt: job.task.attempt } }] };
 }
 
 function committed(job: JobRecord, checkpoint: CommittedCheckpoint): Decision {
@@ -204,9 +215,9 @@ function ended(reason: FailureReason, message: string, logTail: string[]): Decis
   return { status, reason, reasonMessage: message, logTail, events: [{ type: status, metadata }] };
 }
 
-/** A lost attempt whose final checkpoint is already committed has nothing left to do: the job is complete. */
-function lost(job: JobRecord, command: Extract<JobCommand, { type: "lose" }>): Decision {
-  if (job.finalCheckpointId !== null && job.status !== "provisioning") {
+/** A lost attempt whose final checkpoint is already committed, and tested if that was asked for, has left nothing to do. */
+function lost(job: JobRecord, command: Extract<JobCommand, { type: "lose" }>, hasUntested: boolean): Decision {
+  if (job.finalCheckpointId !== null && !hasUntested && job.status !== "provisioning") {
     return { status: "completed", events: [{ type: "completed", metadata: { after: command.reason } }] };
   }
   const lostInARow = job.lostInARow + (command.reason === "preempted" ? 0 : 1);

@@ -101,6 +101,8 @@ export interface TransitionWrite {
   decision: Decision;
   /** Of the present holding: not counted as time that the job had. */
   outageMs: number;
+  /** Percent of the job's work that is done. */
+  progress: number;
   /** Written in the same batch, guarded like the rest. */
   checkpoint?: CheckpointRecord;
 }
@@ -137,6 +139,8 @@ export interface CheckpointStore {
   newestResume(jobId: string): Promise<CheckpointRecord | null>;
   /** Epoch and final checkpoints in order of their ordinals. */
   withOrdinals(jobId: string): Promise<CheckpointRecord[]>;
+  /** What the tests of checkpoints have shown, committed, in order of their steps. */
+  tests(jobId: string): Promise<CheckpointRecord[]>;
   resumesBeyond(jobId: string, keep: number): Promise<CheckpointRecord[]>;
   /** With a row that lets the sweep find its files, below `prefix`, should whoever deletes them not come to it. */
   markDeleted(checkpoint: CheckpointRecord, prefix: string): Promise<void>;

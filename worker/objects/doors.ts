@@ -29,6 +29,7 @@ export class ObjectJobDoors implements JobDoors {
       // RPC carries what these two answer, though its types do not know `unknown` and a Response inside data.
       events: async (page) => unwrap(await (object.events(jobId, page) as Promise<Answer<StreamEventPage>>)),
       metrics: async (query) => unwrap(await object.metrics(jobId, query)),
+      workDone: async () => unwrap(await object.workDone(jobId)),
       stream: async (request) => unwrap(await (object.stream(jobId, request) as Promise<Answer<Response>>)),
     };
   }

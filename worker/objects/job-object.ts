@@ -17,6 +17,7 @@ import { jobObjectParts, objectMeta, type JobObjectParts } from "../container";
 import { answering, loggable, type Answer } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
 import type { JobCommand } from "../domain/job-state";
+import type { WorkDone } from "../domain/progress";
 import type {
   ClaimedTask,
   EventsPage,
@@ -99,6 +100,10 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
 
   metrics(jobId: string, query: MetricsQuery): Promise<Answer<MetricsAnswer>> {
     return this.#call(jobId, (parts) => Promise.resolve(parts.local.queryMetrics(query)));
+  }
+
+  workDone(jobId: string): Promise<Answer<WorkDone>> {
+    return this.#call(jobId, (parts) => Promise.resolve(parts.local.workDone()));
   }
 
   stream(jobId: string, request: StreamRequest): Promise<Answer<Response>> {

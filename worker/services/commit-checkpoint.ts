@@ -5,6 +5,7 @@
  */
 import {
   CHECKPOINT_PART_BYTES,
+  type ArtifactRole,
   type BeginCheckpointRequest,
   type BeginCheckpointResponse,
   type CheckpointManifest,
@@ -107,18 +108,17 @@ export class TaskCheckpoints {
     const already = await checkpoints.get(jobId, request.checkpoint_id);
     if (already) return { checkpoint_id: already.id, ordinal: already.ordinal };
     await this.#live(agentId, epoch);
-    const models = request.files.filter((file) => file.role === "model").length;
-    if (models !== (request.kind === "resume" ? 0 : 1)) {
-      throw invalid("files", `a checkpoint of kind ${request.kind} was sent with ${String(models)} model files`);
-    }
+    checkParts(request);
     // An attempt that goes on from before a committed epoch trains it again, to the same weights: the first one stands.
     const twin = await this.#twin(request);
     if (twin) return { checkpoint_id: twin.id, ordinal: twin.ordinal };
     const job = await door.settled();
+    if (request.kind === "test") await this.#requireTested(job, request.step);
     await faults.at("parts_uploaded");
     const keys = await Promise.all(request.files.map((file) => this.#complete(file, epoch)));
     await faults.at("parts_completed");
-    const ordinal = request.kind === "resume" ? null : await this.#nextOrdinal();
+    const hasOrdinal = request.kind === "epoch" || request.kind === "final";
+    const ordinal = hasOrdinal ? await this.#nextOrdinal() : null;
     const record = await this.#writeManifest(job, request, keys, ordinal);
     await faults.at("manifest_stored");
     const { id, kind, step } = record;
@@ -145,8 +145,18 @@ export class TaskCheckpoints {
 
   async #twin({ kind, step }: CommitCheckpointRequest): Promise<CheckpointRecord | undefined> {
     if (kind === "resume") return undefined;
-    const existing = await this.#ports.checkpoints.withOrdinals(this.#ports.jobId);
+    const { checkpoints, jobId } = this.#ports;
+    const existing = await (kind === "test" ? checkpoints.tests(jobId) : checkpoints.withOrdinals(jobId));
     return existing.find((twin) => twin.kind === kind && twin.step === step && twin.state === "committed");
+  }
+
+  /** A test is of a checkpoint that the job has, whatever has become of its files. */
+  async #requireTested(job: JobRecord, step: number): Promise<void> {
+    if (job.spec.test === undefined) throw invalid("kind", "this job asks for no tests");
+    const models = await this.#ports.checkpoints.withOrdinals(job.id);
+    if (!models.some((model) => model.step === step)) {
+      throw invalid("step", `the job has no checkpoint of step ${String(step)} to be tested`);
+    }
   }
 
   async #complete(file: CommitCheckpointRequest["files"][number], epoch: number): Promise<string> {
@@ -188,16 +198,16 @@ export class TaskCheckpoints {
     // The digest is in the key: a repeat with another ordinal is another manifest, and none is ever overwritten.
     const manifestKey = `ckpt/${job.id}/manifests/${checkpoint_id}-${manifestSha256.slice(0, 16)}.json`;
     await this.#ports.blobs.putIfAbsent(manifestKey, bytes);
-    const model = manifest.files.find((file) => file.role === "model");
+    const fetched = manifest.files.find((file) => file.role === "model" || file.role === "results");
     return {
       id: checkpoint_id,
       jobId: job.id,
       accountId: job.accountId,
       attempt: job.task.attempt,
       ...{ kind, step, epoch, ordinal, manifestKey, manifestSha256 },
-      modelSha256: model?.sha256 ?? null,
-      modelKey: model?.key ?? null,
-      modelSizeBytes: model?.size ?? null,
+      modelSha256: fetched?.sha256 ?? null,
+      modelKey: fetched?.key ?? null,
+      modelSizeBytes: fetched?.size ?? null,
       sizeBytes: request.files.reduce((sum, file) => sum + file.size, 0),
       state: "committed",
       results: request.results ?? null,
@@ -210,6 +220,21 @@ export class TaskCheckpoints {
     const unread = files.some(({ size }) => size > READ_BACK_MAX_BYTES);
     return { createdAtMs, verifyAfterMs: unread ? createdAtMs + VERIFY_AGAIN_MS : null };
   }
+}
+
+/** What a checkpoint of each kind is made of. Throws naming the field. */
+function checkParts({ kind, files, results }: CommitCheckpointRequest): void {
+  const count = (role: ArtifactRole) => files.filter((file) => file.role === role).length;
+  const [models, tables] = [count("model"), count("results")];
+  if (models !== (kind === "epoch" || kind === "final" ? 1 : 0)) {
+    throw invalid("files", `a checkpoint of kind ${kind} was sent with ${String(models)} model files`);
+  }
+  if (kind !== "test") {
+    if (tables > 0 || results !== undefined) throw invalid("results", `a checkpoint of kind ${kind} has no results`);
+    return;
+  }
+  if (tables !== 1 || files.length !== 1) throw invalid("files", "a test has one file, the table of its results");
+  if (results === undefined) throw invalid("results", "a test tells the mean of each function");
 }
 
 function partCount(size: number): number {

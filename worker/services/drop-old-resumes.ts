@@ -18,7 +18,7 @@ export async function dropResumesBehind(
   ports: DropPorts,
   { jobId, kind, verifyAfterMs }: Pick<CheckpointRecord, "jobId" | "verifyAfterMs"> & { kind: CheckpointKind },
 ): Promise<void> {
-  if (kind === "epoch") return;
+  if (kind === "epoch" || kind === "test") return;
   const keep = kind === "final" && verifyAfterMs === null ? 0 : RESUME_CHECKPOINTS_KEPT;
   const { checkpoints, manifests } = ports;
   for (const checkpoint of await checkpoints.resumesBeyond(jobId, keep)) {

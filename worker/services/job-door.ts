@@ -13,10 +13,12 @@ import { durationDeadlineMs } from "../domain/held-time";
 import type { Faults } from "../domain/faults";
 import { leaseId } from "../domain/ids";
 import type { JobEvent, JobRecord } from "../domain/job";
-import { decide, isLive, isTerminal, type JobCommand, type Refusal } from "../domain/job-state";
-import type { AgentDirectory, Clock, DispatchQueue, JobLocal, JobStore, Later } from "../domain/ports";
+import { decide, isLive, isTerminal, type Decision, type JobCommand, type Refusal } from "../domain/job-state";
+import type { AgentDirectory, CheckpointStore, Clock, DispatchQueue, JobLocal, JobStore, Later } from "../domain/ports";
+import { percentDone } from "../domain/progress";
 import { DISPATCH_DELAY_SECONDS, type OfferJob } from "./offer-job";
 import { transitionId } from "./transition-id";
+import { untestedCheckpoints } from "./untested-checkpoints";
 
 /** How long a transition may be under way before the timer looks what became of it. */
 const INTENT_TIMEOUT_MS = 10_000;
@@ -29,6 +31,7 @@ export interface DoorPorts {
   jobId: string;
   local: JobLocal;
   jobs: JobStore;
+  checkpoints: CheckpointStore;
   clock: Clock;
   queue: DispatchQueue;
   agents: AgentDirectory;
@@ -128,7 +131,7 @@ export class JobDoor {
     const { local, jobs, clock, faults } = this.#ports;
     const job = await this.#settled();
     const tid = await transitionId(job.id, command.type, key);
-    const verdict = decide(job, command);
+    const verdict = decide(job, command, command.type === "lose" && (await this.#hasUntested(job)));
     if (!verdict.ok) {
       if (await jobs.committed(job.id, tid)) return job;
       throw refused(verdict.refusal, command, job);
@@ -140,11 +143,28 @@ export class JobDoor {
     });
     await faults.at("intent_stored");
     const { decision } = verdict;
-    const outageMs = local.outageMs(job.task.epoch);
-    const after = await this.#apply(job, { tid, nowMs, decision, outageMs, ...(checkpoint ? { checkpoint } : {}) });
+    const write = {
+      tid,
+      nowMs,
+      decision,
+      outageMs: local.outageMs(job.task.epoch),
+      progress: this.#progress(job, decision),
+    };
+    const after = await this.#apply(job, { ...write, ...(checkpoint ? { checkpoint } : {}) });
     await faults.at("appended");
     this.#effects(job, after);
     return after;
+  }
+
+  async #hasUntested(job: JobRecord): Promise<boolean> {
+    if (job.spec.test === undefined || job.finalCheckpointId === null) return false;
+    return (await untestedCheckpoints(this.#ports, job.id)).length > 0;
+  }
+
+  /** As it will be, by what the object knows at this moment. */
+  #progress(job: JobRecord, { status, task }: Decision): number {
+    const attempt = task?.attempt ?? job.task.attempt;
+    return percentDone({ status, attempt, hasTests: job.spec.test !== undefined }, this.#ports.local.workDone());
   }
 
   /** Writes the transition; when the answer is lost, D1 is asked whether it committed. */

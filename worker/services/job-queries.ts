@@ -51,6 +51,20 @@ export async function jobMetrics(ports: QueryPorts, job: JobRecord, query: Metri
   return ports.doors.of(job.id).metrics(query);
 }
 
+export async function trainingLoss(
+  ports: QueryPorts,
+  job: JobRecord,
+  maxPoints: number,
+): Promise<{ tsMs: number; loss: number }[]> {
+  const everySteps = job.spec.hyperparameters.logging_steps ?? 1;
+  const query = { keys: ["loss"], maxPoints, everySteps, withTimes: true };
+  const { points } = await ports.doors.of(job.id).metrics(query);
+  return points.flatMap(({ tsMs, values }) => {
+    const loss = values["loss"];
+    return loss === undefined || tsMs === undefined ? [] : [{ tsMs, loss }];
+  });
+}
+
 export async function jobStream(ports: QueryPorts, job: JobRecord, request: StreamRequest): Promise<Response> {
   return ports.doors.of(job.id).stream(request);
 }

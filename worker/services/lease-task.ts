@@ -1,28 +1,14 @@
 /** An agent asks for work: candidates by index, the job's object decides, and the answer has all that the agent needs. */
-import type { CheckpointInput, ClaimRequest, Lease } from "../../protocol";
+import type { ClaimRequest, Lease } from "../../protocol";
 import type { AgentPrincipal, SlotOffer } from "../domain/agents";
-import type { CheckpointRecord } from "../domain/artifacts";
 import { DomainError } from "../domain/errors";
 import type { Faults } from "../domain/faults";
 import { slotFits, slotOffers } from "../domain/gpu";
 import { leaseId } from "../domain/ids";
 import type { JobRecord } from "../domain/job";
 import type { JobCommand } from "../domain/job-state";
-import type {
-  AgentDirectory,
-  AgentStore,
-  CheckpointStore,
-  ClaimedTask,
-  DatasetStore,
-  FunctionStore,
-  JobDoors,
-  JobStore,
-  ManifestStore,
-  Settings,
-  SpecStore,
-  UrlSigner,
-} from "../domain/ports";
-import { checkpointFiles } from "./model-download";
+import type { AgentDirectory, AgentStore, ClaimedTask, JobDoors, Settings, SpecStore } from "../domain/ports";
+import { leaseInputs, type InputPorts } from "./lease-inputs";
 import { transitionId } from "./transition-id";
 
 /** So many queued tasks are looked at, and so few tried: agents that ask together seldom collide. */
@@ -34,17 +20,11 @@ const LOG_BYTES = 1024 ** 3;
 const LOG_BYTES_PER_SECOND = 256 * 1024;
 const USER_CODE = { timeout_seconds: 60, memory_bytes: 2 * 1024 ** 3, output_bytes: 1024 ** 2 };
 
-export interface LeasePorts {
+export interface LeasePorts extends InputPorts {
   agents: AgentStore;
   directory: AgentDirectory;
-  jobs: JobStore;
   doors: JobDoors;
-  datasets: DatasetStore;
-  functions: FunctionStore;
-  checkpoints: CheckpointStore;
-  manifests: ManifestStore;
   specs: SpecStore;
-  urls: UrlSigner;
   settings: Settings;
   random: () => number;
   faults: Faults;
@@ -184,14 +164,7 @@ async function claim(
 async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer, origin: string): Promise<Lease> {
   const { job, expiresAtMs, logBytes } = claimed;
   const { settings } = ports;
-  const [spec, dataset, evalDataset, functions, baseCheckpoint, resume] = await Promise.all([
-    ports.specs.read(job),
-    datasetInput(ports, job, job.datasetId, origin),
-    evalDatasetInput(ports, job, origin),
-    functionInputs(ports, job, origin),
-    baseCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
-    resumeCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
-  ]);
+  const [spec, inputs] = await Promise.all([ports.specs.read(job), leaseInputs(ports, job, origin)]);
   return {
     lease_id: leaseId(job.task.id, job.task.epoch),
     task_id: job.task.id,
@@ -205,82 +178,12 @@ async function toLease(ports: LeasePorts, claimed: ClaimedTask, offer: SlotOffer
     lease_ms: settings.leaseMs,
     spec,
     base_model: job.spec.base_model,
-    inputs: { dataset, eval_dataset: evalDataset, functions, base_checkpoint: baseCheckpoint, resume },
+    inputs,
     limits: {
       resume_interval_ms: settings.resumeIntervalMs,
       log_bytes: Math.max(0, LOG_BYTES - logBytes),
       log_bytes_per_second: LOG_BYTES_PER_SECOND,
       user_code: USER_CODE,
     },
-  };
-}
-
-async function evalDatasetInput(
-  ports: LeasePorts,
-  job: JobRecord,
-  origin: string,
-): Promise<Lease["inputs"]["eval_dataset"]> {
-  const { eval: evaluation } = job.spec;
-  if (!evaluation || !("dataset_id" in evaluation)) return undefined;
-  return datasetInput(ports, job, evaluation.dataset_id, origin);
-}
-
-async function datasetInput(
-  ports: LeasePorts,
-  job: JobRecord,
-  id: string,
-  origin: string,
-): Promise<Lease["inputs"]["dataset"]> {
-  const dataset = await ports.datasets.get(job.accountId, id);
-  if (!dataset) throw new DomainError("not_found", "the job's dataset is gone");
-  const { r2Key: key, sizeBytes, accountId, sha256, format, name } = dataset;
-  const url = await ports.urls.download({ key, sizeBytes, sha256, filename: "dataset.jsonl", accountId }, origin);
-  return { url, size: sizeBytes, sha256, format, name };
-}
-
-async function functionInputs(
-  ports: LeasePorts,
-  job: JobRecord,
-  origin: string,
-): Promise<Lease["inputs"]["functions"]> {
-  return Promise.all(
-    job.spec.functions.map(async ({ id, weight }) => {
-      const fn = await ports.functions.get(job.accountId, id);
-      if (!fn) throw new DomainError("not_found", "the job's reward function is gone");
-      const { r2Key: key, sizeBytes, accountId, sha256, format, name } = fn;
-      const url = await ports.urls.download({ key, sizeBytes, sha256, filename: `${id}.py`, accountId }, origin);
-      return { id, name, format, weight, url, size: sizeBytes, sha256 };
-    }),
-  );
-}
-
-async function baseCheckpointOf(ports: LeasePorts, job: JobRecord): Promise<CheckpointRecord | null> {
-  const base = job.spec.base_model;
-  if (base.kind !== "job") return null;
-  if (base.ordinal !== undefined) return ports.checkpoints.byOrdinal(base.job_id, base.ordinal);
-  const baseJob = await ports.jobs.get(job.accountId, base.job_id);
-  return baseJob?.finalCheckpointId ? ports.checkpoints.get(baseJob.id, baseJob.finalCheckpointId) : null;
-}
-
-/** Where the attempt goes on: the job's own last resume checkpoint, or that of the job which it tries again. */
-async function resumeCheckpointOf(
-  { checkpoints }: LeasePorts,
-  { id, startJobId }: JobRecord,
-): Promise<CheckpointRecord | null> {
-  return (await checkpoints.newestResume(id)) ?? (startJobId === null ? null : checkpoints.newestResume(startJobId));
-}
-
-async function checkpointInput(
-  ports: LeasePorts,
-  checkpoint: CheckpointRecord | null,
-  origin: string,
-): Promise<CheckpointInput | null> {
-  if (!checkpoint) return null;
-  const files = await checkpointFiles(ports, checkpoint, origin);
-  return {
-    checkpoint_id: checkpoint.id,
-    step: checkpoint.step,
-    epoch: checkpoint.epoch,
-    files: files.map(({ sizeBytes, ...file }) => ({ ...file, size: sizeBytes })),
   };
 }

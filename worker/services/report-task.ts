@@ -30,6 +30,8 @@ export interface ReportPorts {
 export class TaskReports {
   readonly #ports: ReportPorts;
   #seenAtMs = 0;
+  /** Known to be testing: a trainer says so again and again. */
+  #testingEpoch = 0;
 
   constructor(ports: ReportPorts) {
     this.#ports = ports;
@@ -51,7 +53,7 @@ export class TaskReports {
     // The job has ended while the lease was expired: its stream is closed.
     if (lease.state === "expired") return this.#answer(lease);
     if (request.lane === "heartbeat") return this.#heartbeat(lease);
-    if (request.lane === "data") await this.#startIfSaid(lease, request);
+    if (request.lane === "data") await this.#moveAsSaid(lease, request);
     const answer = this.#answer(this.fence(agentId, epoch));
     const outcome = local.applyReport(lease, request, answer);
     await faults.at("report_applied");
@@ -80,6 +82,8 @@ export class TaskReports {
       { type: "revive", epoch: lease.epoch, agentId: lease.agentId, wasRunning: await this.#hasStarted(lease.epoch) },
       `revive ${String(lease.epoch)} ${String(job.version)}`,
     );
+    this.#testingEpoch = 0;
+    if (await door.hasCommitted(testCommand(lease.epoch), testKey(lease.epoch))) await this.#test(lease.epoch);
     return this.fence(lease.agentId, lease.epoch);
   }
 
@@ -101,14 +105,32 @@ export class TaskReports {
     return this.#answer(beating);
   }
 
-  /** The trainer's first word moves the job to running before anything that it reports. */
-  async #startIfSaid(lease: LocalLease, request: Extract<ReportRequest, { lane: "data" }>): Promise<void> {
-    const started = request.items.find((item) => item.type === "started");
-    if (!started || lease.state !== "live") return;
+  /** The trainer's first word moves the job to running, and its first of the tests to testing, before what it reports. */
+  async #moveAsSaid(lease: LocalLease, { items }: Extract<ReportRequest, { lane: "data" }>): Promise<void> {
+    if (lease.state !== "live") return;
+    const started = items.find((item) => item.type === "started");
+    if (started) await this.#start(lease, started.resumed_from_step);
+    if (items.some((item) => item.type === "testing")) await this.#test(lease.epoch);
+  }
+
+  async #start(lease: LocalLease, resumedFromStep: number): Promise<void> {
     const job = await this.#ports.door.settled();
     if (job.status !== "provisioning") return;
-    const command = { type: "start", epoch: lease.epoch, resumedFromStep: started.resumed_from_step } as const;
+    const command = { type: "start", epoch: lease.epoch, resumedFromStep } as const;
     await this.#ports.door.transition(command, startKey(lease.epoch));
+  }
+
+  async #test(epoch: number): Promise<void> {
+    if (this.#testingEpoch === epoch) return;
+    const { door } = this.#ports;
+    let job = await door.settled();
+    if (job.status === "running") {
+      const command = testCommand(epoch);
+      // A lease that is revived during its tests comes back as running, and is moved once more.
+      const isAgain = await door.hasCommitted(command, testKey(epoch));
+      job = await door.transition(command, isAgain ? `${testKey(epoch)} ${String(job.version)}` : testKey(epoch));
+    }
+    if (job.status === "testing") this.#testingEpoch = epoch;
   }
 
   #directive(lease: LocalLease): Directive {
@@ -127,6 +149,14 @@ export class TaskReports {
 
 function startKey(epoch: number): string {
   return `start ${String(epoch)}`;
+}
+
+function testKey(epoch: number): string {
+  return `test ${String(epoch)}`;
+}
+
+function testCommand(epoch: number) {
+  return { type: "test" as const, epoch };
 }
 
 /** A heartbeat renews the agent's token when less than half of its life is left. */

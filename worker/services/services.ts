@@ -86,6 +86,14 @@ export interface ModelDownload extends ModelArchive {
   files: { path: string; sizeBytes: number; url: string }[];
 }
 
+/** A numbered checkpoint; both URLs are signed, absolute, good for an hour, with Range. */
+export interface TestedCheckpoint {
+  checkpoint: CheckpointRecord;
+  modelUrl: string;
+  /** `resultsUrl`: the table, one row of the test set a line. `results`: each function's mean. */
+  test: { resultsUrl: string; results: Record<string, number> } | null;
+}
+
 export interface CheckpointDetail {
   checkpoint: CheckpointRecord;
   files: { role: ArtifactRole; path: string; sizeBytes: number; sha256: string; url: string }[];
@@ -158,6 +166,10 @@ export interface Services {
   retryJob(job: JobRecord, request: RetryRequest, idempotency: Idempotency | null): Promise<JobRecord>;
   jobEvents(job: JobRecord, page: EventsPage): Promise<StreamEventPage>;
   jobMetrics(job: JobRecord, query: MetricsQuery): Promise<MetricsAnswer>;
+  /** Percent of the work done, for each in their order; 100 only of completed ones. */
+  jobProgress(jobs: readonly JobRecord[]): Promise<number[]>;
+  /** The loss of each so-manieth step, by the job's `logging_steps`, and of the last one. */
+  trainingLoss(job: JobRecord, maxPoints: number): Promise<{ tsMs: number; loss: number }[]>;
   /** An SSE response, or 204 when there is nothing after `lastEventId`. Throws `rate_limited` at 500 live subscribers. */
   jobStream(job: JobRecord, request: StreamRequest): Promise<Response>;
   /** null: the job has not completed, or its final checkpoint has proved bad. */
@@ -165,6 +177,8 @@ export interface Services {
   /** Throws `invalid_request` before the job has completed, `conflict` when its final checkpoint has proved bad. */
   modelDownload(job: JobRecord, origin: string): Promise<ModelDownload>;
   listCheckpoints(job: JobRecord, page: PageRequest): Promise<Page<CheckpointRecord>>;
+  /** Those with an ordinal, in its order; ones that proved bad are left out. */
+  testedCheckpoints(job: JobRecord, origin: string): Promise<TestedCheckpoint[]>;
   getCheckpoint(job: JobRecord, id: string | null, origin: string): Promise<CheckpointDetail>;
 
   /** `accountId` null makes a platform token (admin only). */

@@ -150,6 +150,14 @@ export class D1CheckpointStore implements CheckpointStore {
       .orderBy(asc(checkpoints.ordinal));
   }
 
+  async tests(jobId: string): Promise<CheckpointRecord[]> {
+    return this.#db(jobId)
+      .select()
+      .from(checkpoints)
+      .where(and(eq(checkpoints.jobId, jobId), eq(checkpoints.kind, "test"), eq(checkpoints.state, "committed")))
+      .orderBy(asc(checkpoints.step));
+  }
+
   async markBad(id: string): Promise<void> {
     await this.#change(id, { state: "bad", verifyAfterMs: null });
   }

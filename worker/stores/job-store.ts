@@ -192,10 +192,11 @@ export class D1JobStore implements JobStore {
 /** The columns of `jobs` that a decision changes. */
 function changedColumns(
   job: JobRecord,
-  { decision, nowMs, outageMs }: TransitionWrite,
+  { decision, nowMs, outageMs, progress }: TransitionWrite,
 ): Partial<typeof jobs.$inferInsert> {
   return {
     status: decision.status,
+    progress,
     ...(decision.reason ? { reason: decision.reason } : {}),
     ...(decision.reasonMessage === undefined ? {} : { reasonMessage: decision.reasonMessage }),
     ...(decision.logTail ? { logTail: decision.logTail } : {}),

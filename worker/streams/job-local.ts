@@ -5,6 +5,7 @@
 import type { LogLine, ReportRequest, ReportResponse } from "../../protocol";
 import type { JobEvent } from "../domain/job";
 import type { JobCommand, JobStatus } from "../domain/job-state";
+import { NO_WORK, workAfter, workSaved, type WorkDone } from "../domain/progress";
 import type {
   EventsPage,
   JobLocal,
@@ -46,6 +47,7 @@ export interface JobLocalParts {
 const VERSION_KEY = "job_version";
 const PAUSE_KEY = "pause_requested";
 const OUTAGE_KEY = "outage";
+const WORK_KEY = "work_done";
 const SSE_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache, no-transform",
@@ -132,6 +134,7 @@ export class ObjectJobLocal implements JobLocal {
         metadata: event.metadata,
       }));
       this.#unsent.push(...this.#parts.log.append({ kind: "event", attempt, tsMs: this.#parts.nowMs(), items }));
+      this.#noteSaved(events);
     }
     this.#parts.meta.set(VERSION_KEY, String(version));
   }
@@ -181,9 +184,31 @@ export class ObjectJobLocal implements JobLocal {
       this.#unsent.push(...writeReport(this.#parts, request, lease.attempt, nowMs()));
       keeper.appended();
       if (request.lane === "logs") this.#countLog(request.lines);
+      else this.#saveWork(workAfter(this.workDone(), lease.attempt, request.items));
       lanes.store(lease.epoch, request.lane, request.seq, answer);
       return { type: "applied" };
     });
+  }
+
+  workDone(): WorkDone {
+    const known = this.#parts.meta.get(WORK_KEY);
+    return known === null ? NO_WORK : (JSON.parse(known) as WorkDone);
+  }
+
+  /** D1's events are appended once each, also after a crash: what they say is saved is counted with them. */
+  #noteSaved(events: JobEvent[]): void {
+    const commits = events.filter(({ type }) => type === "checkpoint_committed");
+    if (commits.length === 0) return;
+    const saved = commits.reduce(
+      (work, { metadata }) => workSaved(work, metadata["kind"], metadata["step"]),
+      this.workDone(),
+    );
+    this.#saveWork(saved);
+  }
+
+  #saveWork(work: WorkDone): void {
+    const text = JSON.stringify(work);
+    if (this.#parts.meta.get(WORK_KEY) !== text) this.#parts.meta.set(WORK_KEY, text);
   }
 
   logBytes(): number {

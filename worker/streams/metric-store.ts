@@ -90,9 +90,12 @@ export class MetricStore {
     const top = this.#top(kind);
     const availableKeys = this.#keys.names(kind);
     if (top === null) return { points: [], availableKeys, latestStep: null };
-    const low = query.fromStep === undefined ? 1 : this.#firstN(kind, top.n, "step", query.fromStep);
-    const high = query.toStep === undefined ? top.n : this.#firstN(kind, top.n, "step", query.toStep + 1) - 1;
-    const points = this.#sample(kind, low, high, query.maxPoints, query.keys);
+    const { fromStep, toStep, everySteps = 1 } = query;
+    const high = toStep === undefined ? top.n : this.#firstN(kind, top.n, "step", toStep + 1) - 1;
+    const from = everySteps > 1 ? Math.max(fromStep ?? 0, everySteps) : fromStep;
+    const low = from === undefined ? 1 : this.#firstN(kind, top.n, "step", from);
+    // A run that has not come to its first such step shows its last row.
+    const points = this.#sample(kind, everySteps > 1 ? Math.min(low, high) : low, high, query);
     return { points, availableKeys, latestStep: top.step };
   }
 
@@ -122,14 +125,13 @@ export class MetricStore {
     kind: MetricKind,
     low: number,
     high: number,
-    maxPoints: number,
-    keys: readonly string[] | undefined,
+    { maxPoints, keys, everySteps = 1, withTimes = false }: MetricsQuery,
   ): MetricsAnswer["points"] {
     const shapes = keys === undefined ? null : this.#shapes.having(kind, keys);
     const range = shapes === null ? { low, high } : this.#narrowed(kind, low, high, shapes);
     if (range === null || range.high < range.low || maxPoints < 1) return [];
     const last = range.high;
-    const stride = Math.ceil((last - range.low + 1) / maxPoints);
+    const stride = everySteps * Math.ceil((last - range.low + 1) / (everySteps * maxPoints));
     // The grid low, low + stride, … gives up its final place when the last row is not on it and all places are taken.
     const places = Math.min(Math.floor((last - range.low) / stride) + 1, maxPoints);
     const lastOnGrid = range.low + (places - 1) * stride;
@@ -138,6 +140,7 @@ export class MetricStore {
       step: row.step,
       attempt: row.attempt,
       values: pick(JSON.parse(row.values) as Record<string, number>, keys),
+      ...(withTimes ? { tsMs: row.ts } : {}),
     }));
   }
 
@@ -146,15 +149,15 @@ export class MetricStore {
     kind: MetricKind,
     grid: { low: number; gridEnd: number; stride: number; last: number },
     shapes: readonly number[] | null,
-  ): { step: number; attempt: number; values: string }[] {
+  ): { step: number; attempt: number; ts: number; values: string }[] {
     const next = shapes !== null && shapes.length > MAX_SOUGHT_SHAPES ? SCANNED_NEXT : SOUGHT_NEXT;
     const row = shapes === null ? "p.n = grid.n" : `p.n = ${next} AND p.n < min(grid.n + ?3, ?4)`;
     return this.#sql
-      .exec<{ step: number; attempt: number; values: string }>(
+      .exec<{ step: number; attempt: number; ts: number; values: string }>(
         `WITH RECURSIVE grid(n) AS (SELECT ?1 WHERE ?1 <= ?2 UNION ALL SELECT n + ?3 FROM grid WHERE n + ?3 <= ?2)
-         SELECT p.step, p.attempt, p."values" AS "values" FROM grid CROSS JOIN points p ON p.kind = ?5 AND ${row}
+         SELECT p.step, p.attempt, p.ts, p."values" AS "values" FROM grid CROSS JOIN points p ON p.kind = ?5 AND ${row}
          UNION ALL
-         SELECT step, attempt, "values" FROM points WHERE kind = ?5 AND n = ?4`,
+         SELECT step, attempt, ts, "values" FROM points WHERE kind = ?5 AND n = ?4`,
         grid.low,
         grid.gridEnd,
         grid.stride,

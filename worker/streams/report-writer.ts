@@ -44,7 +44,7 @@ function writeMetrics(streams: { metrics: MetricStore }, items: DataItem[], atte
 
 type Run = { [K in ItemKind]: { kind: K; items: Append<K>["items"] } }[ItemKind];
 
-/** Neighbours of one kind go into one frame; `started` and `progress` are not part of the history. */
+/** Neighbours of one kind go into one frame; `started`, `progress` and `testing` are not part of the history. */
 function runsOf(items: DataItem[]): Run[] {
   const runs: Run[] = [];
   const add = <K extends ItemKind>(kind: K, item: Append<K>["items"][number]): void => {
@@ -57,6 +57,7 @@ function runsOf(items: DataItem[]): Run[] {
     switch (item.type) {
       case "started":
       case "progress":
+      case "testing":
         break;
       case "metrics":
         add("metric", { timestamp: at, step: item.step, values: item.values, kind: item.kind });

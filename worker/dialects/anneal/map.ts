@@ -163,6 +163,7 @@ export function fromJobSummary(job: JobRecord): z.infer<typeof schema.jobSummary
     provider: job.provider,
     gpu: job.gpu,
     gpu_requested: job.spec.gpu,
+    progress: job.progress,
     attempt: job.task.attempt,
     lost_in_a_row: job.lostInARow,
     pause_requested_at: timeOrNull(job.pauseRequestedAtMs),
@@ -242,7 +243,8 @@ export function fromCheckpoint(checkpoint: CheckpointRecord): z.infer<typeof sch
     ordinal: checkpoint.ordinal,
     state: checkpoint.state,
     size_bytes: checkpoint.sizeBytes,
-    model_sha256: checkpoint.modelSha256,
+    model_sha256: checkpoint.kind === "test" ? null : checkpoint.modelSha256,
+    results: checkpoint.results,
     created_at: time(checkpoint.createdAtMs),
   };
 }

@@ -270,6 +270,9 @@ export const jobSummary = z
     provider: z.string().nullable(),
     gpu: gpu.nullable().openapi({ description: "null until the job is provisioned." }),
     gpu_requested: gpu,
+    progress: z
+      .int()
+      .openapi({ description: "Percent of the work done; 100 once it has completed. Tests are the last tenth." }),
     attempt: z.int().openapi({ description: "0 before the first one." }),
     lost_in_a_row: z
       .int()
@@ -343,10 +346,14 @@ export const checkpoint = z
     ordinal: z
       .int()
       .nullable()
-      .openapi({ description: "What `job_<id>@<ordinal>` means; null for resume checkpoints." }),
+      .openapi({ description: "What `job_<id>@<ordinal>` means; null for resume checkpoints and tests." }),
     state: z.enum(["committed", "bad", "deleted"]),
     size_bytes: z.int(),
     model_sha256: sha256.nullable(),
+    results: z
+      .record(z.string(), z.number())
+      .nullable()
+      .openapi({ description: "Of kind `test`, which is of the checkpoint of the same step: each function's mean." }),
     created_at: timestamp,
   })
   .openapi("Checkpoint");

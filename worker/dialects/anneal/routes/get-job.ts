@@ -15,7 +15,11 @@ export const getJobRoute = defineRoute({
   answer: { description: "The job; with its model when it has completed.", schema: job },
   handler: async (call) => {
     const found = jobOf(call);
-    const model = await call.services.modelArchive(found, call.origin);
-    return fromJob(await call.services.wholeJob(found), model);
+    const [model, whole, [progress = found.progress]] = await Promise.all([
+      call.services.modelArchive(found, call.origin),
+      call.services.wholeJob(found),
+      call.services.jobProgress([found]),
+    ]);
+    return fromJob({ ...whole, progress }, model);
   },
 });

@@ -16,7 +16,10 @@ export const listJobsRoute = defineRoute({
   handler: async ({ services, principal, query }) => {
     const { status, method, project_id: project, limit, after } = query;
     const filter = { statuses: status && [status], method, projectId: project && projectId(project) };
-    return fromPage(await services.listJobs(principal, filter, { limit, after }), fromJobSummary);
+    const page = await services.listJobs(principal, filter, { limit, after });
+    const progress = await services.jobProgress(page.items);
+    const items = page.items.map((job, index) => ({ ...job, progress: progress[index] ?? job.progress }));
+    return fromPage({ ...page, items }, fromJobSummary);
   },
 });
 
