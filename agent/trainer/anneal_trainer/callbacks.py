@@ -1,7 +1,8 @@
 """What the training loop tells the agent, and when it saves: one callback for all methods.
 
 Resume checkpoints go by the clock and by SIGTERM. At an epoch's end the epoch's model is written before the resume
-checkpoint, so that no resume can step over an epoch whose model was never saved.
+checkpoint, so that no resume can step over an epoch whose model was never saved. With `save_steps` the same models are
+written every so many steps instead.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .checkpoints import ModelWriter
 from .failures import TrainerFailure
 from .report import Reporter
 from .stop import StopSwitch
+from .testing import Tests
 
 SAMPLE_BATCHES = 20  # how many batches of a job show some of their completions
 SAMPLE_ROWS = 4
@@ -33,6 +35,8 @@ class ReportCallback(TrainerCallback):
         writer: ModelWriter,
         resume_interval_seconds: float,
         epochs: bool,
+        save_steps: int | None,
+        tests: Tests | None,
         manifest: dict[str, object],
         device: str,
         resume_from: str | None,
@@ -41,7 +45,9 @@ class ReportCallback(TrainerCallback):
         self._stop = stop
         self._writer = writer
         self._interval = resume_interval_seconds
-        self._epochs = epochs
+        self._epochs = epochs and save_steps is None
+        self._save_steps = save_steps
+        self._tests = tests
         self._manifest = manifest
         self._device = device
         self._resume_from = resume_from
@@ -72,6 +78,8 @@ class ReportCallback(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         if state.global_step >= state.max_steps:
             return
+        if self._save_steps is not None and state.global_step % self._save_steps == 0:
+            self.save_model("epoch", f"step-{state.global_step}")
         if not _at_epoch_end(state):
             self._decide(control)
 
@@ -142,6 +150,8 @@ class ReportCallback(TrainerCallback):
         self.trainer.accelerator.wait_for_everyone()
 
     def _checkpoint(self, kind: str, step: int, epoch: float | None, folders: dict[str, str]) -> None:
+        if self._tests is not None and kind != "resume":
+            self._tests.keep(folders["dir"], step, float(epoch or 0.0))
         self._report.send(
             "checkpoint",
             kind=kind,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from .base_models import name_of
 from .config import BaseModel
+from .models import ModelKind
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class ModelWriter:
     base: BaseModel
     base_folder: str
     output_dir: str
+    kind: ModelKind
 
     def gather(self, trainer) -> dict | None:
         """On every rank: the whole weights of a model that ranks share, for the first; None when each has them."""
@@ -40,17 +42,18 @@ class ModelWriter:
         """Write what is trained, and no more, to `folder`: the whole model, or its adapter."""
         _clear(folder)
         model = trainer.accelerator.unwrap_model(trainer.model)
-        if _is_adapter(model):
-            self._write_adapter(trainer, model, folder, weights)
+        adapter = self.kind.adapter(model)
+        if adapter is not None:
+            self._write_adapter(trainer, adapter, folder, weights)
         else:
-            model.save_pretrained(folder, state_dict=weights)
+            self.kind.save(model, folder, weights)
             trainer.processing_class.save_pretrained(folder)
 
     def complete(self, trainer, kept: str, name: str) -> dict[str, str]:
         """Make the checkpoint `name` of what was kept, whose folder is used up."""
         folder = os.path.join(self.output_dir, name)
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        if not _is_adapter(model):
+        trained = self.kind.adapter(trainer.accelerator.unwrap_model(trainer.model))
+        if trained is None:
             _move(kept, folder)
             return {"dir": folder}
         adapter = f"{folder}-adapter"
@@ -59,7 +62,7 @@ class ModelWriter:
         if self.base.kind == "hub":
             shutil.copytree(adapter, folder, dirs_exist_ok=True)
         else:
-            self._merge(model, adapter, folder)
+            self._merge(trained.dtype, adapter, folder)
             trainer.processing_class.save_pretrained(folder)
         return {"dir": folder, "adapter_dir": adapter}
 
@@ -76,23 +79,13 @@ class ModelWriter:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(value, file, indent=2, sort_keys=True)
 
-    def _merge(self, model, adapter: str, folder: str) -> None:
+    def _merge(self, dtype, adapter: str, folder: str) -> None:
         """Into a fresh copy of the base: merging in place and back would change the weights that train on."""
         import torch
-        from peft import PeftModel
-        from transformers import AutoModelForCausalLM
 
         with torch.random.fork_rng(devices=[]):
-            base = AutoModelForCausalLM.from_pretrained(
-                self.base_folder, dtype=model.dtype, local_files_only=True, use_safetensors=True
-            )
-            PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(folder)
-
-
-def _is_adapter(model) -> bool:
-    from accelerate.utils import is_peft_model
-
-    return is_peft_model(model)
+            merged = self.kind.merged(self.kind.load(self.base_folder, dtype), adapter)
+            self.kind.save(merged, folder, None)
 
 
 def _clear(folder: str) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import data
+from . import data, generation
 from .config import GrpoConfig, GrpoHyperparameters
+from .conversation import expected_of, plain_text
 from .failures import TrainerFailure
-from .models import Loaded, common_arguments, lora_config
+from .models import LANGUAGE_MODEL, Loaded, ModelKind, common_arguments, load, lora_config
+from .preparation import divide
 from .report import Reporter
 from .rewards import ROW_COLUMN, Rewards
+from .testing_rows import TestRow
 
 # Tokens of one forward and backward pass: as many of a step's completions go together as fit, whole prompts' groups at
 # a time. Few enough for the logits of a 150k vocabulary on a small GPU, many enough that tiny models are quick.
@@ -21,20 +25,40 @@ STATE_FILE = "anneal_state_{rank}.pt"
 
 @dataclass
 class Grpo:
-    """One `grpo` job."""
+    """One `grpo` job. `base_folder` is the base model's, once there is one."""
 
     config: GrpoConfig
     report: Reporter
     rows: list[data.GrpoRow] = field(default_factory=list)
+    rows_to_test: list[data.GrpoRow] = field(default_factory=list)
     rewards: Rewards | None = None
+    base_folder: str = ""
 
     def read(self) -> None:
         """Read the dataset and start the reward functions; bad data and code that does not load fail at once."""
-        config = self.config
-        self.rows = data.grpo_rows(config.dataset.path, config.dataset.format, config.hyperparameters.system_prompt)
+        config, system_prompt = self.config, self.config.hyperparameters.system_prompt
+        divided = divide(
+            config, lambda dataset: data.grpo_rows(dataset.path, dataset.format, system_prompt), self.report
+        )
+        self.rows, self.rows_to_test = divided.train, divided.test
+        for function in config.functions:
+            if function.format == "test":
+                for row in self.rows:
+                    _expected(row, f"the testing function {function.name} as a reward")
+        if config.test is not None and config.test.is_trained:
+            return
         self.rewards = Rewards(config.functions, self.rows, config.user_code, config.hyperparameters.seed, self.report)
         self.rewards.start()
         self._functions = self.rewards.callables()
+
+    @property
+    def kind(self) -> ModelKind:
+        """What is trained."""
+        return LANGUAGE_MODEL
+
+    def load(self, folder: str, on_gpu: bool, world_size: int, is_sharded: bool) -> Loaded:
+        """The base, ready to train."""
+        return load(folder, on_gpu, self.config.hyperparameters.lora_rank is not None, world_size, is_sharded)
 
     def make_trainer(self, base: Loaded, callback):
         """TRL's trainer over the prompts that are short enough."""
@@ -82,6 +106,20 @@ class Grpo:
         """End the reward functions' processes."""
         if self.rewards is not None:
             self.rewards.close()
+
+    def test_rows(self) -> list[TestRow]:
+        """The rows that the plan of tests asks for."""
+        return [TestRow(plain_text(row.prompt), _expected(row, "a test"), row.prompt) for row in self.rows_to_test]
+
+    def predict(self, folder: str, rows: list[TestRow], told: Callable[[], None]) -> list[str]:
+        """What the checkpoint in `folder` answers."""
+        h = self.config.hyperparameters
+        limits = generation.Limits(
+            batch_size=h.eval_batch_size or h.rollouts_per_prompt,
+            prompt_tokens=h.max_prompt_length,
+            new_tokens=h.max_response_length,
+        )
+        return generation.answers(folder, self.base_folder, rows, limits, len(self.config.gpus) > 0, told)
 
     def _short_enough(self, tokenizer) -> list[int]:
         limit = self.config.hyperparameters.max_prompt_length
@@ -195,6 +233,18 @@ def trainer_class():
             """No card: it would name this machine's folders."""
 
     return ResumableGRPOTrainer
+
+
+def _expected(row: data.GrpoRow, needed_by: str) -> str:
+    expected = expected_of(row.columns)
+    if expected is None:
+        raise TrainerFailure(
+            "dataset_format_incompatible",
+            f"dataset_format_incompatible: {needed_by} needs rows with an expected output (completion, answer or "
+            "label, or a last message of the assistant), and the row of the prompt "
+            f"{plain_text(row.prompt)[:100]!r} has none",
+        )
+    return expected
 
 
 def _text(prompt_or_completion) -> str:

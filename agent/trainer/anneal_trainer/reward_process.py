@@ -1,4 +1,4 @@
-"""The trainer's side of one reward function: a separate process, its clock, its memory, its output.
+"""The trainer's side of one reward or testing function: a separate process, its clock, its memory, its output.
 
 A call that breaks a bound kills the process; the next call starts a new one, so a function's own state is lost then.
 """
@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 
 from . import life, quarters
-from .config import RewardFunction, UserCode
+from .config import LocalFunction, UserCode
 from .failures import TrainerFailure
 
 WATCH_SECONDS = 0.05  # how often a running call's memory is looked at
@@ -35,10 +35,11 @@ class Mask:
 
 @dataclass(frozen=True)
 class Scores:
-    """One entry a completion; None is a masked sample."""
+    """One entry a sample; None is a masked one. `is_broken`: the call broke a bound, and its samples were not seen."""
 
     values: list[float | None]
     masks: list[Mask]
+    is_broken: bool = False
 
 
 class _Broken(Exception):
@@ -48,10 +49,11 @@ class _Broken(Exception):
 
 
 class RewardProcess:
-    """One reward function in a process of its own."""
+    """One reward or testing function in a process of its own."""
 
-    def __init__(self, function: RewardFunction, limits: UserCode):
+    def __init__(self, function: LocalFunction, limits: UserCode):
         self.function = function
+        self._called = f"The {'testing' if function.format == 'test' else 'reward'} function {function.name}"
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._answers = -1
@@ -83,21 +85,23 @@ class RewardProcess:
         self._answers = answers
         self._output_left = self._limits.output_bytes
         threading.Thread(target=self._pump, args=(output,), name="reward-output", daemon=True).start()
-        self._first = {"path": path, "memory_bytes": self._limits.memory_bytes, "uid": self._quarters.uid}
+        self._first = {
+            "path": path,
+            "name": self.function.name,
+            "format": self.function.format,
+            "memory_bytes": self._limits.memory_bytes,
+            "uid": self._quarters.uid,
+        }
 
     def wait_loaded(self) -> str:
         """The function's own name; `user_code` when the file does not load."""
         try:
             answer = self._exchange(self._first, MAX_ANSWER_BYTES)
         except _Broken as broken:
-            raise TrainerFailure(
-                "user_code", f"The reward function {self.function.name} could not be loaded: {broken.detail}"
-            ) from broken
+            raise TrainerFailure("user_code", f"{self._called} could not be loaded: {broken.detail}") from broken
         if "error" in answer:
             self.close()
-            raise TrainerFailure(
-                "user_code", f"The reward function {self.function.name} could not be loaded: {answer['error']}"
-            )
+            raise TrainerFailure("user_code", f"{self._called} could not be loaded: {answer['error']}")
         if "unconfined" in answer:
             self.close()
             raise TrainerFailure(
@@ -107,13 +111,20 @@ class RewardProcess:
 
     def call(self, seed: str, arguments: dict[str, object], row_columns: list[dict[str, object]], count: int) -> Scores:
         """Score one batch; whatever goes wrong in user code is a mask, never an exception."""
+        # Only `miles` reads rows one by one; `trl` has them as aligned columns.
+        rows = row_columns if self.function.format == "miles" else []
+        return self._scores(seed, count, arguments=arguments, row_columns=rows)
+
+    def call_test(self, seed: str, samples: list[tuple[str, str, str]]) -> Scores:
+        """Score samples of (input, expected, predicted) one by one, with the bounds of one call over all of them."""
+        return self._scores(seed, len(samples), samples=samples)
+
+    def _scores(self, seed: str, count: int, **what: object) -> Scores:
         request = {
             "seed": seed,
             "timeout_seconds": self._limits.timeout_seconds,
             "format": self.function.format,
-            "arguments": arguments,
-            # Only `miles` reads rows one by one; `trl` has them as aligned columns.
-            "row_columns": row_columns if self.function.format == "miles" else [],
+            **what,
         }
         try:
             if self._process is None:
@@ -124,13 +135,13 @@ class RewardProcess:
             if len(values) != count or not all(value is None or isinstance(value, (int, float)) for value in values):
                 raise TypeError("scores are not one number or null a completion")
         except TrainerFailure as failure:
-            return Scores([None] * count, [Mask("exception", count, failure.message)])
+            return Scores([None] * count, [Mask("exception", count, failure.message)], is_broken=True)
         except _Broken as broken:
-            return Scores([None] * count, [Mask(broken.reason, count, broken.detail)])
+            return Scores([None] * count, [Mask(broken.reason, count, broken.detail)], is_broken=True)
         except (KeyError, TypeError):
             # Not the runner's words: user code has found the descriptor.
             broken = self._break("crash", "its process answered with something else than scores")
-            return Scores([None] * count, [Mask(broken.reason, count, broken.detail)])
+            return Scores([None] * count, [Mask(broken.reason, count, broken.detail)], is_broken=True)
         return Scores(values, masks)
 
     def close(self) -> None:

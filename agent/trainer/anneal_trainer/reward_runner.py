@@ -1,8 +1,8 @@
 """The process that user code runs in: `reward_runner.py RESPONSE_FD PARENT_PID`, requests on stdin, one JSON a line.
 
-First comes `{path, memory_bytes, uid}`, answered when this process is confined and the file is loaded; then calls.
-Standard library only, and started by path, so that nothing of the trainer is in here. What user code prints goes to
-stdout, which the parent cuts.
+First comes `{path, name, format, memory_bytes, uid}`, answered when this process is confined and the file is loaded;
+then calls. Standard library only, and started by path, so that nothing of the trainer is in here. What user code prints
+goes to stdout, which the parent cuts.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ def main() -> None:
         answer({"unconfined": str(error)})
         return
     try:
-        reward = load(path)
+        reward = load_named(path, first["name"]) if first["format"] == "test" else load(path)
     except BaseException as error:  # user code may raise anything, SystemExit too
         answer({"error": describe(error, path)})
         return
@@ -83,14 +83,17 @@ def confine(memory_bytes: int, uid: int | None, parent: int) -> None:
     sandbox.filter_system_calls()
 
 
+def load_named(path: str, name: str):
+    """The function `name` of the user's file, as testing functions are called."""
+    named = execute(path).__dict__.get(name)
+    if not callable(named):
+        raise AttributeError(f"the file defines no function `{name}`")
+    return named
+
+
 def load(path: str):
     """`reward` of the user's file, or the first public callable defined in it, by name."""
-    with open(path, "rb") as file:
-        source = file.read()
-    module = types.ModuleType("reward_function")
-    module.__file__ = path
-    sys.modules[module.__name__] = module
-    exec(compile(source, path, "exec"), module.__dict__)
+    module = execute(path)
     named = module.__dict__.get("reward")
     if callable(named):
         return named
@@ -99,6 +102,17 @@ def load(path: str):
         if not name.startswith("_") and callable(value) and getattr(value, "__module__", None) == module.__name__:
             return value
     raise AttributeError("the file defines no function `reward`")
+
+
+def execute(path: str) -> types.ModuleType:
+    """The user's file as a module."""
+    with open(path, "rb") as file:
+        source = file.read()
+    module = types.ModuleType("reward_function")
+    module.__file__ = path
+    sys.modules[module.__name__] = module
+    exec(compile(source, path, "exec"), module.__dict__)
+    return module
 
 
 def seed(value: str) -> None:
@@ -119,11 +133,13 @@ def limit_cpu(seconds: float) -> None:
 
 
 def call(reward, request: dict, path: str) -> dict:
-    """Scores aligned with the completions, None for what is masked, and why."""
-    count = len(request["arguments"]["completions"])
+    """Scores aligned with the samples, None for what is masked, and why."""
     if request["format"] == "miles":
-        results = asyncio.run(call_miles(reward, request["arguments"], request["row_columns"], path))
+        results = asyncio.run(call_each(reward, miles_calls(request["arguments"], request["row_columns"]), path))
+    elif request["format"] == "test":
+        results = asyncio.run(call_each(reward, request["samples"], path))
     else:
+        count = len(request["arguments"]["completions"])
         try:
             returned = call_trl(reward, request["arguments"])
         except BaseException as error:
@@ -157,9 +173,8 @@ async def wait(awaitable):
     return await awaitable
 
 
-async def call_miles(reward, arguments: dict, row_columns: list, path: str) -> list:
-    """One sample a call, in order: `args` is empty here, `sample` has prompt, response, label and metadata."""
-    results = []
+def miles_calls(arguments: dict, row_columns: list):
+    """What each sample's call gets: `args`, empty here, and `sample` with prompt, response, label and metadata."""
     for prompt, completion, columns in zip(arguments["prompts"], arguments["completions"], row_columns, strict=True):
         sample = types.SimpleNamespace(
             prompt=prompt,
@@ -167,8 +182,15 @@ async def call_miles(reward, arguments: dict, row_columns: list, path: str) -> l
             label=columns.get("label", columns.get("answer")),
             metadata=columns,
         )
+        yield types.SimpleNamespace(), sample
+
+
+async def call_each(reward, calls, path: str) -> list:
+    """One sample a call, in order."""
+    results = []
+    for arguments in calls:
         try:
-            returned = reward(types.SimpleNamespace(), sample)
+            returned = reward(*arguments)
             results.append(check(await returned if inspect.isawaitable(returned) else returned))
         except BaseException as error:
             results.append((None, "exception", describe(error, path)))

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 
 from .config import RewardFunction, UserCode
+from .conversation import expected_of, plain_text
 from .data import GrpoRow
 from .failures import TrainerFailure
 from .report import Reporter
@@ -82,12 +83,12 @@ class Rewards:
             self._calls_at = Counter({key: count for key, count in self._calls_at.items() if key[1] == step})
             self._calls_at[(index, step)] += 1
             rows = [self._rows[row].columns for row in anneal_row]
-            scores = self._processes[index].call(
-                f"{self._seed}:{step}:{call}",
-                _arguments(prompts, completions, completion_ids, rows),
-                rows,
-                len(completions),
-            )
+            process, seed = self._processes[index], f"{self._seed}:{step}:{call}"
+            if process.function.format == "test":
+                scores = process.call_test(seed, _samples(prompts, completions, rows))
+            else:
+                arguments = _arguments(prompts, completions, completion_ids, rows)
+                scores = process.call(seed, arguments, rows, len(completions))
             for mask in scores.masks:
                 self._last_mask = mask
                 self._report.send(
@@ -95,7 +96,7 @@ class Rewards:
                     event_type="sample_masked",
                     metadata={
                         "step": step,
-                        "function": self._processes[index].function.name,
+                        "function": process.function.name,
                         "count": mask.count,
                         "reason": mask.reason,
                         "detail": mask.detail,
@@ -105,6 +106,14 @@ class Rewards:
 
         reward.__name__ = name
         return reward
+
+
+def _samples(prompts: list, completions: list, rows: list[dict]) -> list[tuple[str, str, str]]:
+    """What a testing function is called with; `Grpo.read` has seen to it that every row has an expected output."""
+    return [
+        (plain_text(prompt), expected_of(row) or "", plain_text(completion))
+        for prompt, completion, row in zip(prompts, completions, rows, strict=True)
+    ]
 
 
 def _arguments(prompts: list, completions: list, completion_ids: list, rows: list[dict]) -> dict[str, object]:

@@ -8,59 +8,137 @@ import platform
 import random
 
 from . import base_models, environment, sharding
-from .config import GrpoConfig, SftTextConfig
+from .config import Config
 from .failures import TrainerFailure
+from .models import place_in_world
 from .report import Reporter
 from .stop import StopSwitch
+from .testing import Stopped, Tests
 
 
-def run(config: GrpoConfig | SftTextConfig, report: Reporter, stop: StopSwitch) -> None:
-    """Train; ends with `finished` or `stopped`, or raises."""
+def run(config: Config, report: Reporter, stop: StopSwitch) -> None:
+    """Train and test; ends with `finished` or `stopped`, or raises."""
     token = _set_environment(config)
     job = _method(config, report)
     try:
         os.makedirs(config.output_dir, exist_ok=True)
         job.read()
-        _train(config, job, token, report, stop)
+        tests = _tests(config, job, report)
+        if config.test is not None and config.test.is_trained:
+            finished = _take_up(config, job, tests, token, report, stop)
+        else:
+            finished = _train(config, job, tests, token, report, stop)
+        # The reward functions' processes have nothing more to do.
+        job.close()
+        if finished is not None and _test(config, job, tests, finished["step"], report, stop):
+            report.send("finished", **finished)
     finally:
         job.close()
 
 
-def _method(config: GrpoConfig | SftTextConfig, report: Reporter):
-    if isinstance(config, GrpoConfig):
+def _method(config: Config, report: Reporter):
+    if config.method == "grpo":
         from .grpo import Grpo
 
         return Grpo(config, report)
+    if config.method == "classification":
+        from .classification import Classification
+
+        return Classification(config, report)
+    if config.method == "regression":
+        from .regression import Regression
+
+        return Regression(config, report)
+    if config.method == "embedding":
+        from .embedding import Embedding
+
+        return Embedding(config, report)
     from .sft_text import SftText
 
     return SftText(config, report)
 
 
-def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: Reporter, stop: StopSwitch) -> None:
-    from .models import load, place_in_world
+def _tests(config: Config, job, report: Reporter) -> Tests | None:
+    """On the first rank: the tests that the job asks for; rows or functions that are no good fail before training."""
+    if config.test is None or place_in_world()[0] > 0:
+        return None
+    seed = config.hyperparameters.seed
+    tests = Tests(config.test, job.test_rows(), config.output_dir, config.user_code, seed, report)
+    tests.check_functions()
+    tests.keep_given()
+    return tests
 
+
+def _take_up(
+    config: Config, job, tests: Tests | None, token: str | None, report: Reporter, stop: StopSwitch
+) -> dict[str, object] | None:
+    """As `_train`, for an attempt that finds its job trained: only tests are left, and only the first rank has them."""
+    if tests is None:
+        return None
+    device = _prepare_torch(config, len(config.gpus) > 0)
+    _hide_bars()
+    conditions = _manifest(place_in_world()[1])
+    stop.training_begins(tests.last_step)
+    report.send(
+        "started",
+        total_steps=tests.last_step,
+        resumed_from_step=tests.last_step,
+        world_size=conditions["world_size"],
+        device=device,
+        versions=conditions["versions"],
+    )
+    if tests.need_base():
+        job.base_folder = base_models.prepare(config.base_model, os.path.join(config.output_dir, "base-0"), token)
+    return {"step": tests.last_step}
+
+
+def _test(config: Config, job, tests: Tests | None, step: object, report: Reporter, stop: StopSwitch) -> bool:
+    """False: it was stopped, and has said so."""
+    if tests is None:
+        return True
+    _free_memory(len(config.gpus) > 0)
+    try:
+        tests.run(job.predict, _manifest(place_in_world()[1]), stop)
+    except Stopped:
+        report.send("stopped", step=step)
+        return False
+    return True
+
+
+def _free_memory(on_gpu: bool) -> None:
+    """What was trained is on disk: the models to test take its place."""
+    import torch
+
+    gc.unfreeze()
+    gc.enable()
+    gc.collect()
+    if on_gpu:
+        torch.cuda.empty_cache()
+
+
+def _train(
+    config: Config, job, tests: Tests | None, token: str | None, report: Reporter, stop: StopSwitch
+) -> dict[str, object] | None:
+    """What the last line is to say; None: it was stopped, and has said so."""
     rank, world_size = place_in_world()
     on_gpu = len(config.gpus) > 0
     device = _prepare_torch(config, on_gpu)
     folder = base_models.prepare(config.base_model, os.path.join(config.output_dir, f"base-{rank}"), token)
 
-    import datasets
-    import transformers
     from transformers import PrinterCallback, ProgressCallback, set_seed
 
     from .callbacks import ReportCallback
     from .checkpoints import ModelWriter
     from .evaluation import EvaluationCallback
 
-    # Bars are for terminals; here they would be lines of the user's log.
-    transformers.utils.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    _hide_bars()
     h = config.hyperparameters
     # Before the model: an adapter's first weights are drawn when the trainer is built.
     set_seed(h.seed)
     is_sharded = sharding.is_sharded(config, folder, world_size, report)
-    base = load(folder, on_gpu, h.lora_rank is not None, world_size, is_sharded)
-    writer = ModelWriter(config.base_model, folder, config.output_dir)
+    base = job.load(folder, on_gpu, world_size, is_sharded)
+    job.base_folder = folder
+    writer = ModelWriter(config.base_model, folder, config.output_dir, job.kind)
     best = EvaluationCallback(report, writer, config.eval, config.early_stop, config.resume_from)
     callback = ReportCallback(
         report,
@@ -68,6 +146,8 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
         writer,
         config.resume_interval_seconds,
         epochs=h.max_steps is None,
+        save_steps=h.save_steps,
+        tests=tests,
         manifest=_manifest(world_size),
         device=device,
         resume_from=config.resume_from,
@@ -87,18 +167,20 @@ def _train(config: GrpoConfig | SftTextConfig, job, token: str | None, report: R
         if not stop.requested:
             raise TrainerFailure("trainer_error", f"Training ended at step {state.global_step} of {state.max_steps}")
         report.send("stopped", step=state.global_step)
-        return
+        return None
     job.check_end()
+    finished: dict[str, object] = {"step": state.global_step}
     if best.best_step is None:
         callback.save_model("final", "final")
         # Without a best step it stops early when no comparison had a number.
-        report.send("finished", step=state.global_step, **({"early_stopped": True} if best.stopped_early else {}))
-        return
-    callback.save_best(best)
-    report.send("finished", step=state.global_step, early_stopped=best.stopped_early, best_step=best.best_step)
+        finished |= {"early_stopped": True} if best.stopped_early else {}
+    else:
+        callback.save_best(best)
+        finished |= {"early_stopped": best.stopped_early, "best_step": best.best_step}
+    return finished
 
 
-def _set_environment(config: GrpoConfig | SftTextConfig) -> str | None:
+def _set_environment(config: Config) -> str | None:
     """What the libraries read when they are imported. Takes the hub's token out of the environment and returns it."""
     environment.before_imports(config.gpus, config.torch_threads)
     if config.base_model.kind != "hub":
@@ -106,7 +188,7 @@ def _set_environment(config: GrpoConfig | SftTextConfig) -> str | None:
     return environment.take_hub_token()
 
 
-def _prepare_torch(config: GrpoConfig | SftTextConfig, on_gpu: bool) -> str:
+def _prepare_torch(config: Config, on_gpu: bool) -> str:
     """Threads and determinism; the answer is the device's name."""
     import torch
 
@@ -122,6 +204,15 @@ def _prepare_torch(config: GrpoConfig | SftTextConfig, on_gpu: bool) -> str:
     torch.utils.deterministic.fill_uninitialized_memory = False
     random.seed(config.hyperparameters.seed)
     return "cpu"
+
+
+def _hide_bars() -> None:
+    """Bars are for terminals; here they would be lines of the user's log."""
+    import datasets
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
 
 
 def _manifest(world_size: int) -> dict[str, object]:

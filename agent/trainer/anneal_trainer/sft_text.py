@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import data
+from . import data, generation
 from .config import SftTextConfig
+from .conversation import asked_and_expected, plain_text
 from .failures import TrainerFailure
-from .models import Loaded, common_arguments, lora_config
-from .optimisation import batch_arguments
+from .models import LANGUAGE_MODEL, Loaded, ModelKind, common_arguments, load, lora_config
+from .optimisation import batch_arguments, eval_batch_size
 from .preparation import divide
 from .report import Reporter
+from .testing_rows import TestRow
 
 
 @dataclass
 class SftText:
-    """One `sft_text` job."""
+    """One `sft_text` job. `base_folder` is the base model's, once there is one."""
 
     config: SftTextConfig
     report: Reporter
     rows: list[data.Row] = field(default_factory=list)
     eval_rows: list[data.Row] = field(default_factory=list)
     rows_to_test: list[data.Row] = field(default_factory=list)
+    base_folder: str = ""
 
     def read(self) -> None:
         """Read the dataset; before the heavy imports, so that bad data fails at once."""
@@ -31,6 +35,15 @@ class SftText:
             self.config, lambda dataset: data.sft_rows(dataset.path, dataset.format, system_prompt), self.report
         )
         self.rows, self.eval_rows, self.rows_to_test = divided.train, divided.evaluate, divided.test
+
+    @property
+    def kind(self) -> ModelKind:
+        """What is trained."""
+        return LANGUAGE_MODEL
+
+    def load(self, folder: str, on_gpu: bool, world_size: int, is_sharded: bool) -> Loaded:
+        """The base, ready to train."""
+        return load(folder, on_gpu, self.config.hyperparameters.lora_rank is not None, world_size, is_sharded)
 
     def make_trainer(self, base: Loaded, callback):
         """TRL's trainer over the rows."""
@@ -73,6 +86,17 @@ class SftText:
                 f"Dropped {dropped} of {len(self.rows)} rows: their prompt fills max_seq_length ({h.max_seq_length})"
             )
         return trainer
+
+    def test_rows(self) -> list[TestRow]:
+        """The rows to test on: what comes before the last reply is asked."""
+        asked = map(asked_and_expected, self.rows_to_test)
+        return [TestRow(plain_text(prompt), expected, prompt) for prompt, expected in asked]
+
+    def predict(self, folder: str, rows: list[TestRow], told: Callable[[], None]) -> list[str]:
+        """What the checkpoint in `folder` answers."""
+        h = self.config.hyperparameters
+        limits = generation.Limits(eval_batch_size(h), prompt_tokens=h.max_seq_length, new_tokens=h.max_seq_length)
+        return generation.answers(folder, self.base_folder, rows, limits, len(self.config.gpus) > 0, told)
 
     def check_end(self) -> None:
         """Nothing can be wrong with a job of this method that has ended."""

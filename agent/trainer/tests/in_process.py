@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from anneal_trainer import config as configs
@@ -14,8 +15,8 @@ from anneal_trainer.run import run
 from anneal_trainer.stop import StopSwitch
 
 
-def run_here(folder: Path, value: dict) -> list[dict]:
-    """Run the job; its lines. A failure is raised as it is."""
+def run_here(folder: Path, value: dict, on_line: Callable[[dict], None] | None = None) -> list[dict]:
+    """Run the job; its lines, which `on_line` has as they come. A failure is raised as it is."""
     folder.mkdir(exist_ok=True)
     path = folder / "config.json"
     path.write_text(json.dumps(value))
@@ -24,7 +25,10 @@ def run_here(folder: Path, value: dict) -> list[dict]:
 
     def read() -> None:
         with os.fdopen(reading) as file:
-            lines.extend(json.loads(line) for line in file)
+            for line in file:
+                lines.append(json.loads(line))
+                if on_line is not None:
+                    on_line(lines[-1])
 
     reader = threading.Thread(target=read)
     reader.start()

@@ -131,6 +131,25 @@ def test_miles_scores_sample_by_sample(process):
     assert scores.values == [1.0, 0.0, None] and scores.masks[0].count == 1
 
 
+def test_a_testing_function_is_called_by_its_name_for_one_sample_after_the_other(process):
+    source = (
+        "def a_helper(text): return {'right': True, 'none': None, 'text': '1'}[text]\n"
+        "async def fn(input_text, expected_output, predicted_output): return a_helper(predicted_output)\n"
+    )
+    words = ("right", "none", "text", "bad", "right")
+    scores = process(source, "test").call_test("1", [("in", "out", word) for word in words])
+    assert scores.values == [1.0, None, None, None, 1.0] and not scores.is_broken
+    assert {mask.reason: mask.detail for mask in scores.masks} == {
+        "none": "returned None",
+        "wrong_type": "returned str, not a number",
+        "exception": "KeyError: 'bad' (line 1)",
+    }
+    ended = process("import os\ndef fn(i, e, p): os._exit(1)\n", "test").call_test("1", [("in", "out", "right")] * 2)
+    assert ended.values == [None, None] and ended.is_broken
+    with pytest.raises(TrainerFailure, match="testing function fn could not be loaded.*defines no function `fn`"):
+        process("def other(i, e, p): return 1\n", "test")
+
+
 def test_environment_is_clean_and_descriptors_are_closed(process, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     source = (

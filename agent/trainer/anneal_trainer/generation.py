@@ -1,0 +1,82 @@
+"""What a trained language model answers to a test's prompts: greedily, in batches, the same each time.
+
+Nothing of the base's own generation settings is used but its end tokens: a test compares checkpoints, so that sampling
+or penalties would only add noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .data import Message
+from .models import LANGUAGE_MODEL, load_tokenizer, restore
+from .testing_rows import TestRow
+
+ROOM_FOR_LONG_ANSWERS = 16  # tokens beyond twice the longest expected output
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`prompt_tokens`: a longer prompt loses its beginning."""
+
+    batch_size: int
+    prompt_tokens: int
+    new_tokens: int
+
+
+def answers(
+    folder: str, base_folder: str, rows: list[TestRow], limits: Limits, on_gpu: bool, told: Callable[[], None]
+) -> list[str]:
+    """One text a row, from the checkpoint in `folder`, which may be no more than an adapter of the base.
+
+    No answer is longer than twice the longest that is expected, and a little: it would be wrong already.
+    """
+    import torch
+
+    tokenizer = load_tokenizer(folder)
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model = restore(LANGUAGE_MODEL, folder, base_folder)
+    model.to("cuda" if on_gpu else "cpu", torch.bfloat16 if on_gpu else torch.float32).eval()
+    told()
+    model.generation_config = _greedy(model, tokenizer, _enough_tokens(tokenizer, rows, limits.new_tokens))
+    prompts = [_prompt_ids(tokenizer, row.asked, limits.prompt_tokens) for row in rows]
+    # Prompts of a like length go together, so that little of a batch is padding.
+    order = sorted(range(len(rows)), key=lambda index: (len(prompts[index]), index))
+    made = [""] * len(rows)
+    for start in range(0, len(order), limits.batch_size):
+        batch = order[start : start + limits.batch_size]
+        padded = tokenizer.pad({"input_ids": [prompts[index] for index in batch]}, return_tensors="pt").to(model.device)
+        with torch.inference_mode():
+            whole = model.generate(**padded)
+        for index, tokens in zip(batch, whole[:, padded["input_ids"].shape[1] :], strict=True):
+            made[index] = tokenizer.decode(tokens, skip_special_tokens=True)
+        told()
+    return made
+
+
+def _greedy(model, tokenizer, new_tokens: int):
+    from transformers import GenerationConfig
+
+    ends = model.generation_config.eos_token_id
+    ends = set(ends if isinstance(ends, list) else [ends]) | {tokenizer.eos_token_id}
+    return GenerationConfig(
+        do_sample=False,
+        max_new_tokens=new_tokens,
+        eos_token_id=sorted(end for end in ends if end is not None),
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def _enough_tokens(tokenizer, rows: list[TestRow], most: int) -> int:
+    longest = max(len(tokenizer(row.expected, add_special_tokens=False)["input_ids"]) for row in rows)
+    return min(most, 2 * longest + ROOM_FOR_LONG_ANSWERS)
+
+
+def _prompt_ids(tokenizer, prompt: str | list[Message], limit: int) -> list[int]:
+    if isinstance(prompt, str):
+        return tokenizer(prompt)["input_ids"][-limit:]
+    ids = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=True, return_dict=True)
+    return ids["input_ids"][-limit:]
