@@ -1,5 +1,7 @@
 """Where a job's base model comes from: made on the spot, a folder, or downloaded from a hub. Always ends as a folder.
 
+A folder may be no more than an adapter: what it adapts is got first, and the two are merged.
+
 A hub model is downloaded first and loaded from its folder afterwards, so that a refusal or a broken download is told
 apart from a model that does not load. Only safetensors, configuration and tokenizer files are fetched; code never.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from .adapter_base import base_of, merge
 from .config import BaseModel
 from .failures import TrainerFailure
 from .tiny_models import TINY_BERT, TINY_LLAMA, make_tiny_bert, make_tiny_llama
@@ -17,21 +20,44 @@ HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "
 HUB_IGNORED = ["original/*", "onnx/*", "consolidated*"]
 
 
+_BUILT_IN = {TINY_LLAMA: make_tiny_llama, TINY_BERT: make_tiny_bert}
+
+
 def prepare(base: BaseModel, folder: str, token: str | None) -> str:
-    """The folder of the base model's files; `folder` is where a built-in one is made, `token` is for the hub."""
+    """The folder of the base model's files; `folder` is where one that is made goes, `token` is for the hub."""
     if base.kind == "builtin":
-        make = {TINY_LLAMA: make_tiny_llama, TINY_BERT: make_tiny_bert}.get(base.name or "")
-        if make is None:
-            raise TrainerFailure("base_model_unavailable", f"There is no built-in model {base.name} for this method")
-        make(folder)
-        return folder
+        return _make(base.name, folder)
     if base.kind == "path":
-        if base.path is None or not os.path.isfile(os.path.join(base.path, "config.json")):
-            raise TrainerFailure("base_model_unavailable", "The base model's folder has no config.json")
-        return base.path
+        return _local(base.path, folder, token)
     if base.id is None:
         raise TrainerFailure("base_model_unavailable", "The base model has no id")
     return _download(base.id, token)
+
+
+def needs_hub(base: BaseModel) -> bool:
+    """Whether a hub must be asked for it, or for what it is an adapter of."""
+    if base.kind != "path" or base.path is None:
+        return base.kind == "hub"
+    name = base_of(base.path)
+    return name is not None and name not in _BUILT_IN
+
+
+def _make(name: str | None, folder: str) -> str:
+    make = _BUILT_IN.get(name or "")
+    if make is None:
+        raise TrainerFailure("base_model_unavailable", f"There is no built-in model {name}")
+    make(folder)
+    return folder
+
+
+def _local(path: str | None, folder: str, token: str | None) -> str:
+    if path is not None and base_of(path) is not None:
+        below = f"{folder}-of-adapter"
+        merge(path, lambda name: _make(name, below) if name in _BUILT_IN else _download(name, token), folder)
+        return folder
+    if path is None or not os.path.isfile(os.path.join(path, "config.json")):
+        raise TrainerFailure("base_model_unavailable", "The base model's folder has no config.json")
+    return path
 
 
 def name_of(base: BaseModel) -> str | None:
