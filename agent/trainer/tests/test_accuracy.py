@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from in_process import checkpoints, run_here
-from test_row_methods import job_of, tested_on
+from test_row_methods import job_of, on_own_rows
 from trainer_process import row_config
 
 from anneal_trainer.classification import Classification
@@ -41,7 +41,7 @@ def trained(folder, method, rows, format, tested, method_class, **h):
     config["torch_threads"] = None
     path = folder / "test.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in tested))
-    config = tested_on(config)
+    config = on_own_rows(config)
     config["test"]["dataset"] = {"path": str(path), "format": format}
     started = time.monotonic()
     lines = run_here(folder, config)

@@ -43,7 +43,7 @@ def predictions(job, folder):
     return made
 
 
-def tested_on(config):
+def on_own_rows(config):
     """The config with its own rows as those to test."""
     test = {"dataset": config["dataset"], "split_percent": None, "functions": [], "checkpoints": []}
     return {**config, "test": {**test, "is_trained": False}}
@@ -61,7 +61,7 @@ def test_a_classifier_learns_its_labels_and_its_checkpoint_knows_them(tmp_path, 
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     changes = {"base_model": TINY} if base == "llama" else {}
-    config = tested_on(classification_config(tmp_path, kind, h=LONG, **changes))
+    config = on_own_rows(classification_config(tmp_path, kind, h=LONG, **changes))
     lines = run_here(tmp_path, config)
     assert lines[0]["total_steps"] == 40 and lines[-1] == {"type": "finished", "step": 40} and falls(lines)
     final = checkpoints(lines, "final")[40]["dir"]
@@ -77,7 +77,7 @@ def test_a_classifier_learns_its_labels_and_its_checkpoint_knows_them(tmp_path, 
         max(p, key=p.get) == max(e, key=e.get) if is_one else all((p[n] > 0.5) == (e[n] == 1.0) for n in names)
         for p, e in zip(made, expected, strict=True)
     )
-    assert right / len(made) > 0.8
+    assert right / len(made) >= 0.8
     # What the library says of one text alone is what was said of it in a padded batch.
     tokens = AutoTokenizer.from_pretrained(final)(job.test_rows()[3].input, return_tensors="pt")
     logits = model(**tokens).logits[0]
@@ -87,7 +87,7 @@ def test_a_classifier_learns_its_labels_and_its_checkpoint_knows_them(tmp_path, 
 
 
 def test_a_regression_learns_its_numbers(tmp_path):
-    config = tested_on(regression_config(tmp_path, h={**LONG, "max_steps": 80}))
+    config = on_own_rows(regression_config(tmp_path, h={**LONG, "max_steps": 80}))
     lines = run_here(tmp_path, config)
     assert falls(lines)
     job = job_of(Regression, tmp_path)
@@ -104,7 +104,7 @@ def test_an_embedding_brings_alike_texts_together_and_loads_as_its_library_does(
     from sentence_transformers import SentenceTransformer
 
     changes = {"base_model": TINY} if base == "llama" else {}
-    lines = run_here(tmp_path, tested_on(embedding_config(tmp_path, h=LONG, **changes)))
+    lines = run_here(tmp_path, on_own_rows(embedding_config(tmp_path, h=LONG, **changes)))
     assert falls(lines)
     job = job_of(Embedding, tmp_path)
     final = checkpoints(lines, "final")[40]["dir"]
@@ -144,7 +144,7 @@ def test_lora_leaves_an_adapter_and_a_merged_model_that_say_the_same(tmp_path, m
     from anneal_trainer.models import restore
 
     h = {"lora_rank": 4, "lora_alpha": 8, "lora_dropout": 0.1, "max_steps": 6, "learning_rate": 0.01}
-    lines = run_here(tmp_path, tested_on(make(tmp_path, base_model=TINY, h=h)))
+    lines = run_here(tmp_path, on_own_rows(make(tmp_path, base_model=TINY, h=h)))
     saved = checkpoints(lines, "final")[6]
     names = os.listdir(saved["adapter_dir"])
     assert "adapter_model.safetensors" in names and "README.md" not in names
@@ -172,7 +172,7 @@ def test_the_built_in_encoder_has_its_recorded_bytes(tmp_path):
 
     make_tiny_bert(str(tmp_path))
     # A change of this value is a new base model: every checkpoint hash that builds on it changes too.
-    assert weights(str(tmp_path)).startswith("000000000000")
+    assert weights(str(tmp_path)).startswith("9891f6f417e9")
 
 
 def test_a_head_is_kept_for_the_same_labels_and_drawn_anew_for_others(tmp_path):
@@ -274,7 +274,7 @@ def test_rebalanced_and_downsampled_rows_are_what_is_trained_on(tmp_path):
     assert [line["message"] for line in lines if line["type"] == "notice"] == [
         "Rebalanced to 11 rows: a 4 → 1, b 4 → 6, c 4 → 4"
     ]
-    assert lines[0]["total_steps"] == 2  # 11 rows by 8
+    assert next(line for line in lines if line["type"] == "started")["total_steps"] == 2  # 11 rows by 8
     binary = {"by": "ratio", "labels": {"positive": 0.5, "negative": 0.5}}
     job = classification_config(tmp_path, "binary", rebalance=binary)
     (tmp_path / "config.json").write_text(json.dumps(job))

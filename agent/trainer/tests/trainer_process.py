@@ -84,13 +84,13 @@ def classification_config(folder: Path, kind: str = "multiclass", **changes) -> 
             {"text": a + b, "labels": sorted({a[0], b[0]} - {"c"})} for a, b in zip(texts, texts[2:], strict=False)
         ],
     }[kind]
-    return row_config(folder, "classification", rows, "text_label", **changes)
+    return row_config(folder, "classification", changes.pop("rows", rows), "text_label", **changes)
 
 
 def regression_config(folder: Path, **changes) -> dict:
     """How much of a text is the letter a."""
     rows = [{"text": "a" * n + "b" * (12 - n), "score": n / 12} for n in range(13)]
-    return row_config(folder, "regression", rows, "text_score", **changes)
+    return row_config(folder, "regression", changes.pop("rows", rows), "text_score", **changes)
 
 
 def embedding_config(folder: Path, **changes) -> dict:
@@ -100,7 +100,7 @@ def embedding_config(folder: Path, **changes) -> dict:
         for first in "abcd"
         for second in "abcd"
     ]
-    return row_config(folder, "embedding", rows, "text_pair_score", **changes)
+    return row_config(folder, "embedding", changes.pop("rows", rows), "text_pair_score", **changes)
 
 
 def _config(folder: Path, method: str, rows: list, format: str, hyperparameters: dict, changes: dict) -> dict:
