@@ -78,6 +78,9 @@ class ModelWriter:
         value["base_model_name_or_path"] = name_of(self.base)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(value, file, indent=2, sort_keys=True)
+        if value["task_type"] == "SEQ_CLS":
+            # What the outputs of its head mean is nowhere else.
+            model.get_base_model().config.save_pretrained(folder)
 
     def _merge(self, dtype, adapter: str, folder: str) -> None:
         """Into a fresh copy of the base: merging in place and back would change the weights that train on."""

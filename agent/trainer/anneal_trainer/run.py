@@ -183,7 +183,7 @@ def _train(
 def _set_environment(config: Config) -> str | None:
     """What the libraries read when they are imported. Takes the hub's token out of the environment and returns it."""
     environment.before_imports(config.gpus, config.torch_threads)
-    if config.base_model.kind != "hub":
+    if not base_models.needs_hub(config.base_model):
         environment.go_offline()
     return environment.take_hub_token()
 

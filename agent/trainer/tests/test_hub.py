@@ -94,3 +94,8 @@ def test_training_from_a_hub_keeps_the_base_out_of_its_checkpoints(hub, tmp_path
     names = {path.name for path in Path(final["dir"]).iterdir()}
     assert "adapter_model.safetensors" in names and "model.safetensors" not in names
     assert '"org/found"' in (Path(final["dir"]) / "adapter_config.json").read_text()
+    # A job that builds on it gets the base again, and keeps what both make together.
+    (tmp_path / "next").mkdir()
+    config = sft_config(tmp_path / "next", base_model={"kind": "path", "path": final["dir"]}, h={"max_steps": 1})
+    done = train(tmp_path / "next", config, {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")})
+    assert (Path(done.of("checkpoint")[-1]["dir"]) / "model.safetensors").exists()

@@ -167,6 +167,19 @@ def test_lora_leaves_an_adapter_and_a_merged_model_that_say_the_same(tmp_path, m
     )
 
 
+@pytest.mark.parametrize("make", [classification_config, regression_config, embedding_config, sft_config])
+def test_a_job_builds_on_an_adapter_as_on_the_model_that_it_makes(tmp_path, make):
+    h = {"lora_rank": 4, "max_steps": 4, "learning_rate": 0.01}
+    saved = checkpoints(run_here(tmp_path, make(tmp_path, base_model=TINY, h=h)), "final")[4]
+    found = []
+    for part in ("dir", "adapter_dir"):
+        place = tmp_path / part
+        place.mkdir()
+        config = make(place, base_model={"kind": "path", "path": saved[part]}, h={"max_steps": 3})
+        found.append([values["loss"] for values in losses(run_here(place, config)).values()])
+    assert found[0] == pytest.approx(found[1], rel=1e-3) and len(found[0]) == 3
+
+
 def test_the_built_in_encoder_has_its_recorded_bytes(tmp_path):
     from anneal_trainer.tiny_models import make_tiny_bert
 
