@@ -1,11 +1,17 @@
 import { describe, expect, it } from "vitest";
+import { METHODS } from "../../protocol";
 import { parseBaseModel } from "../../worker/domain/base-model";
+import { baseMisfit, CATALOGUE, modelOf } from "../../worker/domain/catalogue";
 
 const ULID = "01kdzv8rb200q9c8v3m4x5y6z7";
 
 describe("parseBaseModel", () => {
   it.each([
     ["anneal/tiny-llama", { kind: "builtin", name: "anneal/tiny-llama" }],
+    ["anneal/tiny-bert", { kind: "builtin", name: "anneal/tiny-bert" }],
+    ["Llama-3.2-1B-Instruct", { kind: "hub", id: "meta-llama/Llama-3.2-1B-Instruct" }],
+    ["BERT", { kind: "hub", id: "google-bert/bert-base-uncased" }],
+    ["bert", { kind: "hub", id: "bert" }],
     ["Qwen/Qwen3-4B", { kind: "hub", id: "Qwen/Qwen3-4B" }],
     ["gpt2", { kind: "hub", id: "gpt2" }],
     ["google/gemma-4-E4B-it", { kind: "hub", id: "google/gemma-4-E4B-it" }],
@@ -50,5 +56,34 @@ describe("parseBaseModel", () => {
 
   it("wants absolute paths", () => {
     expect(() => parseBaseModel("./mine", { allowPaths: true })).toThrow("absolute");
+  });
+});
+
+describe("the catalogue", () => {
+  it("has each name once, and every name leads back to its model", () => {
+    expect(new Set(CATALOGUE.map(({ name }) => name)).size).toBe(CATALOGUE.length);
+    for (const model of CATALOGUE) expect(modelOf(parseBaseModel(model.name, { allowPaths: false }))).toBe(model);
+    expect(modelOf({ kind: "hub", id: "gpt2" })).toBeNull();
+  });
+
+  it("proposes numbers and words for what a model can be trained for, and for nothing else", () => {
+    for (const { tasks, templates, isLanguageModel } of CATALOGUE) {
+      expect(METHODS.filter((method) => templates[method] !== undefined)).toEqual([...tasks]);
+      expect(tasks.includes("sft_text")).toBe(isLanguageModel);
+      for (const value of Object.values(templates).flatMap((template) => Object.values(template))) {
+        expect(["number", "string"]).toContain(typeof value);
+      }
+    }
+  });
+
+  it("says which base a method cannot begin from", () => {
+    const bert = parseBaseModel("anneal/tiny-bert", { allowPaths: false });
+    expect(baseMisfit("grpo", bert, null)).toContain("anneal/tiny-bert cannot be trained by grpo");
+    expect(baseMisfit("embedding", bert, null)).toBeNull();
+    expect(baseMisfit("grpo", { kind: "hub", id: "gpt2" }, null)).toBeNull();
+    const job = { kind: "job" as const, job_id: ULID };
+    expect(baseMisfit("sft_text", job, "classification")).toContain("needs a language model");
+    expect(baseMisfit("classification", job, "classification")).toBeNull();
+    expect(baseMisfit("grpo", job, "sft_text")).toBeNull();
   });
 });

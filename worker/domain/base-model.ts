@@ -1,10 +1,8 @@
 /** `base_model`, parsed once into a reference (DESIGN §1). Whether what it names exists is asked later, by who can know. */
 import type { BaseModelRef } from "../../protocol";
+import { BUILT_IN_BASE_MODELS, catalogueModel } from "./catalogue";
 import { invalid } from "./errors";
 import { parseId } from "./ids";
-
-/** Tiny models that the trainer makes on the spot, so that the main job needs no network. */
-export const BUILT_IN_BASE_MODELS = ["anneal/tiny-llama"] as const;
 
 /** Hugging Face's own bound on each part of a repository id. */
 const MAX_HUB_SEGMENT_CHARS = 96;
@@ -17,8 +15,15 @@ export function parseBaseModel(text: string, options: { allowPaths: boolean }): 
   if (text === "") throw refused("is empty");
   if (/^(\/|~|\.{1,2}(\/|$))/.test(text)) return parsePath(text, options.allowPaths);
   if (text.startsWith("job_") && !text.includes("/")) return parseJob(text);
-  if (text.startsWith("anneal/")) return parseBuiltIn(text);
-  return parseHubId(text);
+  return parseName(text) ?? parseHubId(text);
+}
+
+/** A name of the catalogue. */
+function parseName(text: string): BaseModelRef | null {
+  const model = catalogueModel(text);
+  if (model) return model.source.kind === "hub" ? model.source : { kind: "builtin", name: text };
+  if (!text.startsWith("anneal/")) return null;
+  throw refused(`'${shown(text)}' is unknown; built in: ${BUILT_IN_BASE_MODELS.join(", ")}`);
 }
 
 function parsePath(text: string, allowPaths: boolean): BaseModelRef {
@@ -41,19 +46,12 @@ function parseJob(text: string): BaseModelRef {
     : { kind: "job", job_id: id, ordinal: Number(ordinalText) };
 }
 
-function parseBuiltIn(text: string): BaseModelRef {
-  if (!(BUILT_IN_BASE_MODELS as readonly string[]).includes(text)) {
-    throw refused(`'${shown(text)}' is unknown; built in: ${BUILT_IN_BASE_MODELS.join(", ")}`);
-  }
-  return { kind: "builtin", name: text };
-}
-
 function parseHubId(text: string): BaseModelRef {
   const segments = text.split("/");
   if (segments.length > 2 || !segments.every(isHubSegment) || text.endsWith(".git")) {
     throw refused(
       `'${shown(text)}' is not a Hugging Face id (owner/name of letters, digits, '-', '_' and '.'), ` +
-        `not job_<id>, and not built in (${BUILT_IN_BASE_MODELS.join(", ")})`,
+        `not job_<id>, and no name of the catalogue (built in: ${BUILT_IN_BASE_MODELS.join(", ")})`,
     );
   }
   return { kind: "hub", id: text };
