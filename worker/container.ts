@@ -18,6 +18,7 @@ import { TaskCheckpoints } from "./services/commit-checkpoint";
 import * as control from "./services/control-job";
 import * as functions from "./services/create-function";
 import { datasetFromUpload } from "./services/dataset-from-upload";
+import * as deletion from "./services/delete-record";
 import { downloadBlob } from "./services/download-blob";
 import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
@@ -32,6 +33,7 @@ import type { Services } from "./services/services";
 import { submitJob } from "./services/submit-job";
 import { sweep, tickJob } from "./services/sweep";
 import { sweepBytes } from "./services/sweep-bytes";
+import { sweepDeleted } from "./services/sweep-deleted";
 import { testedCheckpoints } from "./services/tested-checkpoints";
 import * as datasets from "./services/upload-dataset";
 import { UploadSession } from "./services/upload-session";
@@ -43,6 +45,7 @@ import { D1CheckpointStore, D1DatasetStore, D1FunctionStore } from "./stores/art
 import { D1BegunStore } from "./stores/begun-store";
 import { R2BlobStore } from "./stores/blob-store";
 import { databases } from "./stores/database";
+import { D1DeletionStore } from "./stores/deletion-store";
 import { digestStream, RunningDigest, sha256Hex, toHex } from "./stores/digests";
 import { D1JobStore } from "./stores/job-store";
 import { R2ManifestStore } from "./stores/manifest-store";
@@ -90,6 +93,7 @@ function ports(env: Env, later: Later, faults: Faults) {
     jobs: new D1JobStore(dbs),
     checkpoints: new D1CheckpointStore(dbs),
     begun: new D1BegunStore(dbs),
+    deletions: new D1DeletionStore(dbs),
     agents: new D1AgentStore(dbs),
     uploads: new D1UploadStore(dbs),
     sessions: new ObjectUploadSessions(env.UPLOAD),
@@ -124,6 +128,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     tickJob: (jobId) => tickJob(p, jobId),
     sweep: () => sweep(p),
     sweepBytes: () => sweepBytes(p),
+    sweepDeleted: () => sweepDeleted(p),
     verifyCheckpoint: (message) => verifyCheckpoint(p, message),
   };
 }
@@ -136,6 +141,8 @@ function accountServices(p: Ports) {
     listAccounts: (page) => accounts.listAccounts(p, page),
     createProject: (principal, name) => accounts.createProject(p, principal, name),
     listProjects: (principal, page) => accounts.listProjects(p, principal, page),
+    getProject: (principal, id) => accounts.getProject(p, principal, id),
+    deleteProject: (principal, project) => deletion.deleteProject(p, principal, project),
     createKey: (principal, name, prefix, scopes) => accounts.createKey(p, principal, name, prefix, scopes),
     listKeys: (principal, page) => accounts.listKeys(p, principal, page),
     revokeKey: (principal, id) => accounts.revokeKey(p, principal, id),
@@ -153,11 +160,15 @@ function artifactServices(p: Ports) {
     datasetFromUpload: (principal, request) => datasetFromUpload(p, principal, request),
     uploadDataset: (principal, upload) => datasets.uploadDataset(p, principal, upload),
     getDataset: (principal, id) => datasets.getDataset(p, principal, id),
-    listDatasets: (principal, page) => datasets.listDatasets(p, principal, page),
+    listDatasets: (principal, page, filter) => datasets.listDatasets(p, principal, page, filter),
+    deleteDataset: (dataset) => deletion.deleteDataset(p, dataset),
     datasetDownload: (dataset, origin) => datasets.datasetDownload(p, dataset, origin),
     createFunction: (principal, fn) => functions.createFunction(p, principal, fn),
     getFunction: (principal, id) => functions.getFunction(p, principal, id),
     listFunctions: (principal, page) => functions.listFunctions(p, principal, page),
+    deleteFunction: (fn) => deletion.deleteFunction(p, fn),
+    listTestFunctions: (principal) => functions.listTestFunctions(p, principal),
+    findTestFunction: (principal, name) => functions.findTestFunction(p, principal, name),
   } satisfies Partial<Services>;
 }
 
@@ -167,6 +178,7 @@ function jobServices(p: Ports) {
     wholeJob: (job) => queries.wholeJob(p, job),
     getJob: (principal, id) => queries.getJob(p, principal, id),
     listJobs: (principal, filter, page) => queries.listJobs(p, principal, filter, page),
+    deleteJob: (job) => deletion.deleteJob(p, job),
     cancelJob: (job) => control.cancelJob(p, job),
     pauseJob: (job) => control.pauseJob(p, job),
     resumeJob: (job) => control.resumeJob(p, job),

@@ -1,6 +1,7 @@
 /** `accounts`, `projects`, `keys` and `agents`: who may do what. */
 import { InvalidArgumentError, type Command } from "commander";
 import { ADMIN, adminContextOf, contextOf, NATIVE, query, withPaging } from "./context";
+import { addDelete } from "./delete";
 import { printLine } from "./output";
 import { request } from "./request";
 import { account, anyList, anything, token } from "./shapes";
@@ -40,6 +41,7 @@ export function addProjects(program: Command): void {
     const { api, out } = contextOf(command);
     out.list(await api.get(`${NATIVE}/projects${query({ limit, after })}`, anyList), ["id", "name", "created_at"]);
   });
+  addDelete(projects, "projects", "ms-…");
 }
 
 export function addKeys(program: Command): void {

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { Command } from "commander";
 import { contextOf, NATIVE, query, withPaging } from "./context";
 import { saveDownload } from "./download";
+import { addDelete } from "./delete";
 import { anyList, anything } from "./shapes";
 import { unreadable, uploadFile } from "./upload";
 import { uploadInPieces } from "./upload-session";
@@ -20,14 +21,16 @@ export function addDatasets(program: Command): void {
   const datasets = program.command("datasets").description("training data");
   datasets
     .command("upload")
-    .description("upload a JSON Lines file; a bad line is named, and a large file goes on where it was broken off")
-    .argument("<file>", "one JSON object a line")
+    .description(
+      "upload a JSON Lines or CSV file; a bad line is named, and a large file goes on where it was broken off",
+    )
+    .argument("<file>", "one JSON object a line, or a CSV with a header")
     .option("--name <name>", "the file's name by default")
     .action(async (file: string, options: { name?: string }, command: Command) => {
       const { api, out } = contextOf(command);
       const name = options.name ?? path.basename(file, path.extname(file));
       const { size } = await stat(file).catch(unreadable(file));
-      const target = `${NATIVE}/datasets${query({ name })}`;
+      const target = `${NATIVE}/datasets${query({ name, file_name: path.basename(file) })}`;
       out.show(
         size < IN_PIECES_FROM_BYTES ? await uploadFile(api, target, file) : await uploadInPieces(api, file, name),
       );
@@ -53,15 +56,16 @@ export function addDatasets(program: Command): void {
       const { api, out } = contextOf(command);
       out.show(await saveDownload(api, `${NATIVE}/datasets/${encodeURIComponent(id)}/download`, options.output));
     });
+  addDelete(datasets, "datasets", "ds_…");
 }
 
 export function addFunctions(program: Command): void {
-  const functions = program.command("functions").description("reward functions");
+  const functions = program.command("functions").description("reward and testing functions");
   functions
     .command("upload")
-    .argument("<file>", "a Python file with `def reward(`")
-    .option("--name <name>", "the file's name by default")
-    .option("--format <format>", "trl (a batch a call) or miles (one sample a call)", "trl")
+    .argument("<file>", "a Python file with `def reward(`, or with a testing function")
+    .option("--name <name>", "the file's name by default; of a testing function its name in Python")
+    .option("--format <format>", "trl (a batch a call), miles (one sample a call) or test (a testing function)", "trl")
     .action(async (file: string, options: { name?: string; format: string }, command: Command) => {
       const { api, out } = contextOf(command);
       const form = new FormData();
@@ -82,4 +86,5 @@ export function addFunctions(program: Command): void {
       const { api, out } = contextOf(command);
       out.show(await api.get(`${NATIVE}/functions/${encodeURIComponent(id)}`, anything));
     });
+  addDelete(functions, "functions", "rf_…");
 }

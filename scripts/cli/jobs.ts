@@ -5,6 +5,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { contextOf, jobPath as pathOf, NATIVE, query, withPaging } from "./context";
 import { saveDownload } from "./download";
 import { CliFailure, EXIT } from "./failure";
+import { addDelete } from "./delete";
 import { followJob, waitForJob } from "./follow";
 import { anyList, anything, job } from "./shapes";
 import { printLine } from "./output";
@@ -29,6 +30,7 @@ export function addJobs(program: Command): void {
   addReading(jobs);
   addWatching(jobs);
   addControl(jobs);
+  addDelete(jobs, "jobs", "job_…");
   jobs
     .command("download")
     .description("fetch model.tar.gz; checks its SHA-256 and goes on where it was broken off")
@@ -45,8 +47,8 @@ function addCreate(jobs: Command): void {
     .command("create")
     .description("from a JSON file, from options, or from both (options win)")
     .option("--spec <file>", "the request's body as JSON; - is stdin")
-    .option("--method <method>", "sft_text or grpo")
-    .option("--base-model <model>", "anneal/tiny-llama, a Hugging Face id, or job_<id>")
+    .option("--method <method>", "sft_text, grpo, classification, regression or embedding")
+    .option("--base-model <model>", "a name of the catalogue, a Hugging Face id, or job_<id>")
     .option("--dataset <id>", "ds_…")
     .option("--function <id>", "rf_…, for grpo; may be repeated", collect, [])
     .option("--output-name <name>", "what the model is called")

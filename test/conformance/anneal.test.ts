@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { annealDialect } from "../../worker/dialects/anneal";
 import * as schema from "../../worker/dialects/anneal/schema";
+import { SHARED_FUNCTIONS } from "../../worker/domain/shared-functions";
 import {
   admin,
   answered,
@@ -161,6 +162,25 @@ describe("datasets", () => {
     expect((await answered(send("GET", `${V1}/datasets`, key), 200, page(schema.dataset))).data).toEqual([]);
   });
 
+  it("come as CSV too, and say what they can train", async () => {
+    const { api_key: key } = await newAccount();
+    const csv = 'text,category\r\n"a, b",x\r\n"c\nd",y\r\n';
+    const path = `${V1}/datasets?name=pairs&file_name=pairs.csv`;
+    const made = await answered(send("POST", path, key, { raw: csv }), 201, schema.dataset);
+    expect(made).toMatchObject({ format: "prompt_completion", num_rows: 2, file_name: "pairs.csv", file_kind: "csv" });
+    expect(made.methods).toEqual(["sft_text", "grpo", "classification"]);
+    expect(made.misfits).toEqual({ regression: "line 2 has a 'completion' that is not a number: 'x'" });
+    expect(made.labels).toEqual({ kind: "multiclass", counts: { x: 1, y: 1 } });
+    const signed = await answered(send("GET", `${V1}/datasets/${made.id}/download`, key), 200, schema.download);
+    expect(await downloaded(signed.url)).toEqual([200, csv]);
+    const form = new FormData();
+    form.set("name", "short");
+    form.set("file", new Blob(["text,category\na\n"]), "short.csv");
+    const error = await refused(send("POST", `${V1}/datasets`, key, { raw: form }));
+    expect(error).toMatchObject({ status: 400, field: "file", line: 2 });
+    expect(error["message"]).toContain("has no 'category'");
+  });
+
   it("need a name", async () => {
     const { api_key: key } = await newAccount();
     const error = { status: 400, field: "name" };
@@ -197,10 +217,61 @@ describe("functions", () => {
     expect(await refused(send("POST", `${V1}/functions`, key, { body }))).toMatchObject({ status: 400, field });
   });
 
+  it("test by their own name, which is the account's only one", async () => {
+    const { api_key: key } = await newAccount();
+    const source = "def exact(input_text, expected_output, predicted_output):\n    return 1.0\n";
+    const create = (body: Record<string, unknown>) =>
+      send("POST", `${V1}/functions`, key, { body: { format: "test", source, ...body } });
+    const made = await answered(create({ name: "exact" }), 201, schema.fn);
+    expect(made).toMatchObject({ name: "exact", format: "test" });
+    expect(await refused(create({ name: "exact" }))).toMatchObject({ status: 409, code: "conflict", field: "name" });
+    const [shared = ""] = SHARED_FUNCTIONS.map(({ name }) => name);
+    const taken = { name: shared, source: source.replace("exact", shared) };
+    expect(await refused(create(taken))).toMatchObject({ status: 409, field: "name" });
+    expect(await refused(create({ name: "not a name" }))).toMatchObject({ status: 400, field: "name" });
+    expect(await refused(create({ name: "other" }))).toMatchObject({ status: 400, field: "file" });
+    await answered(send("DELETE", `${V1}/functions/${made.id}`, key), 200, schema.deleted);
+    expect(await refused(send("GET", `${V1}/functions/${made.id}`, key))).toMatchObject({ status: 404 });
+    await answered(create({ name: "exact" }), 201, schema.fn);
+  });
+
   it("refuses what is no JSON", async () => {
     const { api_key: key } = await newAccount();
     const headers = { "content-type": "application/json" };
     expect(await refused(send("POST", `${V1}/functions`, key, { raw: "{", headers }))).toMatchObject({ status: 400 });
+  });
+});
+
+describe("deleting", () => {
+  it("is refused while a job needs it, which is named, and is for good afterwards", async () => {
+    const { api_key: key } = await newAccount();
+    const request = await grpoRequest(key);
+    const [{ id: fn = "" } = {}] = request["functions"] as { id?: string }[];
+    const { id: job } = await answered(send("POST", `${V1}/jobs`, key, { body: request }), 201, schema.job);
+    const paths = [`/jobs/${job}`, `/datasets/${String(request["dataset_id"])}`, `/functions/${fn}`];
+    for (const path of paths) {
+      const error = await refused(send("DELETE", V1 + path, key));
+      expect(error).toMatchObject({ status: 409, code: "conflict" });
+      expect(error["message"]).toContain(job);
+    }
+    await answered(send("POST", `${V1}/jobs/${job}/cancel`, key), 200, schema.job);
+    for (const path of paths) {
+      expect(await answered(send("DELETE", V1 + path, key), 200, schema.deleted)).toMatchObject({ deleted: true });
+      expect(await refused(send("GET", V1 + path, key))).toMatchObject({ status: 404 });
+      expect(await refused(send("DELETE", V1 + path, key))).toMatchObject({ status: 404 });
+    }
+    for (const list of ["jobs", "datasets", "functions"]) {
+      expect(await (await send("GET", `${V1}/${list}`, key)).json()).toEqual({ data: [], has_more: false });
+    }
+  });
+
+  it("takes a project with all that is in it, but not a key's own", async () => {
+    const { api_key: key, project_id: own } = await newAccount();
+    expect(await refused(send("DELETE", `${V1}/projects/${own}`, key))).toMatchObject({ status: 409 });
+    const made = await answered(send("POST", `${V1}/projects`, key, { body: { name: "p" } }), 201, schema.project);
+    await answered(send("DELETE", `${V1}/projects/${made.id}`, key), 200, schema.deleted);
+    const left = await answered(send("GET", `${V1}/projects`, key), 200, page(schema.project));
+    expect(left.data.map(({ id }) => id)).toEqual([own]);
   });
 });
 

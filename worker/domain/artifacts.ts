@@ -16,8 +16,11 @@ export interface LabelProfile {
   counts: Record<string, number>;
 }
 
+export type FileKind = "jsonl" | "csv";
+
 /** What a pass over all rows has shown beyond their format. */
 export interface RowsProfile {
+  fileKind: FileKind;
   /** For each method that takes this format: what is wrong with the first row that does not fit it, by its line. */
   misfits: Partial<Record<Method, string>>;
   /** Where rows have labels, and at most 1,000 of them. */

@@ -1,8 +1,9 @@
 /**
- * What a row of a dataset may look like (the companion's table of row formats): the first row decides the layout, and each
- * other row must have its columns. The trainer's loader reads the same layouts (`agent/trainer/anneal_trainer/data.py`).
+ * What a row of a dataset may look like (the companions' tables of row formats): the first row decides the layout, and each
+ * other row must have its columns. A CSV's rows come with the same names (csv-header.ts). The trainer's loader reads the
+ * same layouts (`agent/trainer/anneal_trainer/data.py`).
  */
-import type { DatasetFormat, Method } from "../../protocol";
+import type { DatasetFormat } from "../../protocol";
 
 export type Row = Record<string, unknown>;
 
@@ -26,7 +27,7 @@ export function layoutOf(row: Row): RowLayout | string {
   if (has("messages")) return chat("messages");
   if (has("conversations")) return chat("conversations");
   if (has("instruction", "output")) return ALPACA;
-  if (has("prompt", "completion")) return layout("prompt_completion", { prompt: textOrChat, completion: textOrChat });
+  if (has("prompt", "completion")) return completionLayout(row["completion"]);
   if (has("prompt")) return layout("prompt", { prompt: textOrChat });
   if (has("text1", "text2", "score")) {
     return layout("text_pair_score", { text1: text, text2: text, score: number });
@@ -39,45 +40,12 @@ export function layoutOf(row: Row): RowLayout | string {
   return `has the columns '${columns.slice(0, 300)}'; one of 'prompt', 'messages' or 'text' is needed`;
 }
 
-/** Why rows of `format` cannot train `method`; null when they can. */
-export function formatFits(method: Method, format: DatasetFormat): string | null {
-  switch (method) {
-    case "grpo":
-      return format === "prompt" || format === "prompt_completion"
-        ? null
-        : `grpo needs rows with a 'prompt' column; this dataset's rows are ${IN_WORDS[format]}`;
-    case "sft_text":
-      return SFT_FORMATS.includes(format)
-        ? null
-        : `sft_text needs rows with 'messages', 'prompt' and 'completion', or 'text'; this dataset's rows are ${IN_WORDS[format]}`;
-    case "classification":
-      return CLASSIFICATION_FORMATS.includes(format)
-        ? null
-        : `classification needs rows with a text and its label; this dataset's rows are ${IN_WORDS[format]}`;
-    case "regression":
-      return REGRESSION_FORMATS.includes(format)
-        ? null
-        : `regression needs rows with a text and a number; this dataset's rows are ${IN_WORDS[format]}`;
-    case "embedding":
-      return format === "text_pair_score"
-        ? null
-        : `embedding needs rows with 'text1', 'text2' and 'score'; this dataset's rows are ${IN_WORDS[format]}`;
-  }
+/** By the first completion: labels with 0 or 1 each, a score, or what a model is to answer. */
+function completionLayout(first: unknown): RowLayout {
+  if (isRow(first)) return layout("text_label", { prompt: text, completion: labelMap(Object.keys(first)) });
+  if (typeof first === "number") return layout("text_score", { prompt: text, completion: number });
+  return layout("prompt_completion", { prompt: textOrChat, completion: textOrChat });
 }
-
-const CLASSIFICATION_FORMATS: DatasetFormat[] = ["text_label", "prompt_completion"];
-const REGRESSION_FORMATS: DatasetFormat[] = ["text_score", "prompt_completion"];
-const SFT_FORMATS: DatasetFormat[] = ["messages", "prompt_completion", "text"];
-
-const IN_WORDS: Record<DatasetFormat, string> = {
-  messages: "conversations ('messages')",
-  prompt_completion: "'prompt' and 'completion'",
-  prompt: "'prompt' alone, without 'completion'",
-  text: "'text'",
-  text_label: "'text' with labels",
-  text_score: "'text' with 'score'",
-  text_pair_score: "'text1', 'text2' and 'score'",
-};
 
 /** What is wrong with a value, such as `must be text`; null when nothing is. */
 type Check = (value: unknown) => string | null;
@@ -135,6 +103,22 @@ function list(check: Check): Check {
     for (const entry of value) {
       const wrong = check(entry);
       if (wrong !== null) return `holds something that ${wrong}`;
+    }
+    return null;
+  };
+}
+
+/** The labels of the first row, all of them in every row. */
+function labelMap(labels: string[]): Check {
+  const known = new Set(labels);
+  return (value) => {
+    if (!isRow(value)) return "is not an object of labels, as the first row's is";
+    if (labels.length === 0) return "has no labels";
+    const missing = labels.find((name) => !Object.hasOwn(value, name));
+    if (missing !== undefined) return `has no label '${missing.slice(0, 100)}', and the first row has`;
+    for (const [name, bit] of Object.entries(value)) {
+      if (!known.has(name)) return `has the label '${name.slice(0, 100)}', and the first row has not`;
+      if (bit !== 0 && bit !== 1) return `gives the label '${name.slice(0, 100)}' neither 0 nor 1`;
     }
     return null;
   };

@@ -1,137 +1,112 @@
 /**
- * Reads JSON Lines as they stream past and says what they are: format, rows, columns; or which line is wrong. Holds one
- * line at a time (at most 8 MiB), never the file. Pure: the caller feeds chunks and stops at the first error.
+ * Reads a dataset as it streams past and says what it is: format, rows, columns, labels; or which line is wrong. Holds
+ * one row at a time (at most 8 MiB), never the file. Pure: the caller feeds chunks and stops at the first error.
  */
 import type { DatasetFormat } from "../../protocol";
+import type { FileKind, RowsProfile } from "./artifacts";
+import { CsvRows } from "./csv-rows";
+import { layoutOf, type Row, type RowLayout } from "./dataset-rows";
 import { DomainError } from "./errors";
-import { isRow, layoutOf, type Row, type RowLayout } from "./dataset-rows";
-import { limitFault } from "./row-limits";
+import { fileKindByBytes, fileKindByName } from "./file-kind";
+import { jsonLines } from "./json-lines";
+import { joined, lineFault, type RowReader } from "./row-reader";
+import { RowsProfiler } from "./rows-profiler";
 
-export { formatFits } from "./dataset-rows";
-
-/** A row longer than this is no training example: the longest context we know is 4 MiB of text. */
-export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 /** Columns are kept in the dataset's record. */
 const MAX_COLUMNS = 1000;
-/** An error repeats this much of what it complains about. */
-const MAX_QUOTE_CHARS = 200;
-
-const NEWLINE = 0x0a;
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+/** A file that begins with more blanks than this is told by its next bytes, whatever they are. */
+const MAX_HEAD_BYTES = 4096;
 
 export interface DatasetProfile {
   format: DatasetFormat;
   numRows: number;
-  /** Of the first row, in its order. */
+  /** Of the first row, in its order; of a CSV, what its header says. */
   columns: string[];
+  profile: RowsProfile;
 }
 
 export class DatasetScanner {
-  /** The pieces of a line that is not complete yet. */
-  #pieces: Uint8Array[] = [];
-  #pieceBytes = 0;
-  #line = 0;
+  #kind: FileKind | null;
+  #reader: RowReader | null = null;
+  /** The first bytes, until it is known what reads them. */
+  #head: Uint8Array = new Uint8Array();
   #numRows = 0;
-  #columns: string[] = [];
+  #columns: string[] | null = null;
   #layout: RowLayout | null = null;
-  // A byte order mark is legal at the very beginning only, so the decoder leaves it in.
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  #profiler: RowsProfiler | null = null;
+  #ended: DatasetProfile | null = null;
+
+  /** Without a name that says what it is, the file's first byte decides. */
+  constructor(fileName: string | null = null) {
+    this.#kind = fileKindByName(fileName);
+  }
 
   /** Throws `invalid_request` with `field: "file"` and the line at fault. The chunk is not kept after the next call. */
   push(chunk: Uint8Array): void {
-    let from = 0;
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
-      this.#take(chunk.subarray(from, end));
-      from = end + 1;
+    if (this.#reader) {
+      this.#reader.push(chunk);
+      return;
     }
-    if (from < chunk.length) this.#keep(chunk.slice(from));
+    this.#head = joined([this.#head, chunk]);
+    const isLong = this.#head.length >= MAX_HEAD_BYTES;
+    if (this.#head.length < BYTE_ORDER_MARK.length) return;
+    this.#kind ??= fileKindByBytes(this.#head);
+    if (this.#kind !== null || isLong) this.#open().push(this.#withoutMark());
   }
 
   /** After the last chunk; safe to repeat. */
   end(): DatasetProfile {
-    if (this.#pieceBytes > 0) this.#take(new Uint8Array());
-    if (this.#layout === null) {
+    this.#ended ??= this.#finish();
+    return this.#ended;
+  }
+
+  #finish(): DatasetProfile {
+    if (!this.#reader) {
+      this.#kind ??= fileKindByBytes(this.#head);
+      this.#open().push(this.#withoutMark());
+    }
+    this.#reader?.end();
+    if (this.#layout === null || this.#profiler === null || this.#kind === null) {
       throw new DomainError("invalid_request", "the file is empty: it has no rows", { field: "file" });
     }
-    return { format: this.#layout.format, numRows: this.#numRows, columns: this.#columns };
+    const profile = { fileKind: this.#kind, ...this.#profiler.profile() };
+    return { format: this.#layout.format, numRows: this.#numRows, columns: this.#columns ?? [], profile };
   }
 
-  #keep(piece: Uint8Array): void {
-    this.#checkLength(piece);
-    this.#pieces.push(piece);
-    this.#pieceBytes += piece.length;
+  #open(): RowReader {
+    this.#kind ??= "jsonl";
+    const takeRow = (row: Row, line: number): void => {
+      this.#take(row, line);
+    };
+    this.#reader =
+      this.#kind === "jsonl" ? jsonLines(takeRow) : new CsvRows(takeRow, (names) => (this.#columns = names));
+    return this.#reader;
   }
 
-  /** The present line ends with `last`. */
-  #take(last: Uint8Array): void {
-    this.#checkLength(last);
-    this.#line += 1;
-    const bytes = this.#pieceBytes === 0 ? last : joined([...this.#pieces, last], this.#pieceBytes + last.length);
-    this.#pieces = [];
-    this.#pieceBytes = 0;
-    const text = this.#decode(bytes);
-    if (/\S/.test(text)) this.#row(this.#parse(text));
+  #withoutMark(): Uint8Array {
+    const head = this.#head;
+    this.#head = new Uint8Array();
+    return BYTE_ORDER_MARK.every((byte, index) => head[index] === byte) ? head.subarray(BYTE_ORDER_MARK.length) : head;
   }
 
-  #row(row: Row): void {
-    const beyond = limitFault(row);
-    if (beyond !== null) throw this.#fault(beyond);
-    if (this.#layout === null) {
-      const layout = layoutOf(row);
-      if (typeof layout === "string") throw this.#fault(layout);
-      this.#columns = Object.keys(row);
-      if (this.#columns.length > MAX_COLUMNS) throw this.#fault(`has more than ${String(MAX_COLUMNS)} columns`);
-      this.#layout = layout;
-    }
-    const wrong = this.#layout.fault(row);
+  #take(row: Row, line: number): void {
+    if (this.#layout === null) this.#begin(row, line);
+    const wrong = this.#layout?.fault(row) ?? null;
     if (wrong !== null) {
-      const decided = this.#numRows === 0 ? "" : ` (the first row decided the format ${this.#layout.label})`;
-      throw this.#fault(`${wrong}${decided}`);
+      const decided = this.#numRows === 0 ? "" : ` (the first row decided the format ${this.#layout?.label ?? ""})`;
+      throw lineFault(line, `${wrong}${decided}`);
     }
+    this.#profiler?.see(row, line);
     this.#numRows += 1;
   }
 
-  #decode(bytes: Uint8Array): string {
-    try {
-      const text = this.#decoder.decode(bytes);
-      return this.#line === 1 && text.startsWith("\ufeff") ? text.slice(1) : text;
-    } catch (error) {
-      if (error instanceof TypeError) throw this.#fault("is not valid UTF-8");
-      throw error;
-    }
+  #begin(row: Row, line: number): void {
+    const layout = layoutOf(row);
+    if (typeof layout === "string") throw lineFault(line, layout);
+    this.#columns ??= Object.keys(row);
+    if (this.#columns.length > MAX_COLUMNS) throw lineFault(line, `has more than ${String(MAX_COLUMNS)} columns`);
+    this.#layout = layout;
+    this.#profiler = new RowsProfiler(layout.format);
   }
-
-  #parse(text: string): Row {
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (error) {
-      // V8 counts lines within this one, which would name another line than we do.
-      const why = error instanceof Error ? error.message.replace(/ \(line \d+ column \d+\)/, "") : "";
-      throw this.#fault(`is not valid JSON: ${why.slice(0, MAX_QUOTE_CHARS)}`);
-    }
-    if (isRow(value)) return value;
-    const found = Array.isArray(value) ? "a list" : `${JSON.stringify(value).slice(0, MAX_QUOTE_CHARS)}`;
-    throw this.#fault(`is not a JSON object but ${found}; the file must have one object on each line`);
-  }
-
-  #checkLength(piece: Uint8Array): void {
-    if (this.#pieceBytes + piece.length <= MAX_LINE_BYTES) return;
-    this.#line += 1;
-    throw this.#fault("is longer than 8 MiB");
-  }
-
-  #fault(message: string): DomainError {
-    const line = this.#line;
-    return new DomainError("invalid_request", `line ${String(line)} ${message}`, { field: "file", line });
-  }
-}
-
-function joined(pieces: Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

@@ -108,6 +108,8 @@ export interface JobDoorStub {
   metrics(query: MetricsQuery): Promise<MetricsAnswer>;
   workDone(): Promise<WorkDone>;
   stream(request: StreamRequest): Promise<Response>;
+  /** Of a job that was deleted: everything that its object keeps. Safe to repeat. */
+  erase(): Promise<void>;
 }
 
 export interface JobDoors {

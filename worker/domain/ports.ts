@@ -8,6 +8,7 @@ import type { Decision } from "./job-state";
 import type { JobStatus } from "./job-status";
 import type { UploadRecord } from "./uploads";
 
+export type * from "./deletion-ports";
 export type * from "./job-object-ports";
 
 export interface Clock {
@@ -52,6 +53,7 @@ export interface AccountStore {
   create(account: AccountRecord, project: ProjectRecord, key: ApiKeyRecord, keySha256: string): Promise<void>;
   list(page: PageRequest): Promise<Page<AccountRecord>>;
   createProject(project: ProjectRecord): Promise<void>;
+  getProject(accountId: string, id: string): Promise<ProjectRecord | null>;
   listProjects(accountId: string, page: PageRequest): Promise<Page<ProjectRecord>>;
 }
 
@@ -71,11 +73,15 @@ export interface DatasetStore {
   /** Together with the upload of the same id, which must be completed and becomes used; false when it is not. */
   createFromUpload(dataset: DatasetRecord): Promise<boolean>;
   get(accountId: string, id: string): Promise<DatasetRecord | null>;
-  list(accountId: string, page: PageRequest): Promise<Page<DatasetRecord>>;
+  list(accountId: string, page: PageRequest, filter: { projectId?: string }): Promise<Page<DatasetRecord>>;
 }
 
 export interface FunctionStore {
+  /** Throws when the account has a testing function of this name. */
   create(fn: FunctionRecord): Promise<void>;
+  findTest(accountId: string, name: string): Promise<FunctionRecord | null>;
+  /** The account's testing functions by name. */
+  listTests(accountId: string, limit: number): Promise<FunctionRecord[]>;
   get(accountId: string, id: string): Promise<FunctionRecord | null>;
   list(accountId: string, page: PageRequest): Promise<Page<FunctionRecord>>;
 }
@@ -112,7 +118,7 @@ export interface JobStore {
   create(job: JobRecord, event: JobEvent, tid: string, idempotency: IdempotencyRecord | null): Promise<void>;
   findIdempotent(accountId: string, route: string, key: string): Promise<IdempotencyRecord | null>;
   get(accountId: string, id: string): Promise<JobRecord | null>;
-  /** For the job's own object and for consumers that were given the id by us. */
+  /** For the job's own object and for consumers that were given the id by us: one that was deleted too. */
   load(id: string): Promise<JobRecord | null>;
   list(accountId: string, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;
   /** The guarded update and everything that hangs on it, in one batch; the job as it then is. */
@@ -201,6 +207,8 @@ export interface BlobStore {
   delete(keys: string[]): Promise<void>;
   /** Everything whose key begins so: for prefixes that one begin has made. */
   deletePrefix(prefix: string): Promise<void>;
+  /** At most 1,000 of those whose key begins so; true when none is left. */
+  deleteSome(prefix: string): Promise<boolean>;
 }
 
 /** Uploads of checkpoint files: opened and completed by the worker alone. */

@@ -9,12 +9,15 @@ import { limitedBody } from "./body-limit";
 
 /** Fields are names and formats. */
 const MAX_FIELD_BYTES = 16 * 1024;
+const MAX_FILE_NAME_CHARS = 255;
 const DASH = 45;
 
 export interface UploadForm {
   /** Throws 400 naming the field when it is missing, or not yet known because it comes after the file. */
   required(name: string): string;
   optional(name: string): string | undefined;
+  /** As its sender calls it; undefined when it has no name. */
+  readonly fileName: string | undefined;
   /** The file's bytes; can be read once. */
   chunks: AsyncIterable<Uint8Array>;
 }
@@ -72,6 +75,7 @@ class FormReader implements UploadForm {
   readonly #fields = new Map<string, string>();
   #ready: Uint8Array[] = [];
   #fileOpened = false;
+  #fileName: string | undefined;
   #done = false;
   #error: DomainError | null = null;
   /** Dashes held back from the parser, which does not see a closing delimiter split between its two dashes. */
@@ -96,6 +100,10 @@ class FormReader implements UploadForm {
         this.#done = true;
       },
     });
+  }
+
+  get fileName(): string | undefined {
+    return this.#fileName;
   }
 
   required(name: string): string {
@@ -170,10 +178,17 @@ class FormReader implements UploadForm {
   #takeFile(part: PartInfo): (chunk: Uint8Array | null) => void {
     if (this.#fileOpened) this.#error ??= invalid(part.name, "is sent twice");
     this.#fileOpened = true;
+    this.#fileName = named(part.filename);
     return (chunk) => {
       if (chunk !== null && chunk.byteLength > 0) this.#ready.push(chunk);
     };
   }
+}
+
+/** The last part of what may be a path; nothing that is no text or only fills a row. */
+function named(filename: string | undefined): string | undefined {
+  const name = filename?.split(/[\\/]/).at(-1)?.trim().toWellFormed() ?? "";
+  return name === "" || name.length > MAX_FILE_NAME_CHARS ? undefined : name;
 }
 
 function broken(error: MultipartError): DomainError {

@@ -31,6 +31,7 @@ export class ObjectJobDoors implements JobDoors {
       metrics: async (query) => unwrap(await object.metrics(jobId, query)),
       workDone: async () => unwrap(await object.workDone(jobId)),
       stream: async (request) => unwrap(await (object.stream(jobId, request) as Promise<Answer<Response>>)),
+      erase: async () => unwrap(await object.erase(jobId)),
     };
   }
 }

@@ -110,6 +110,14 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
     return this.#caughtUp(jobId, (parts) => parts.local.subscribe(request));
   }
 
+  /** Rows that are in R2 are not brought back for this: their files go too. */
+  async erase(_jobId: string): Promise<Answer<void>> {
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    this.#parts = null;
+    return { ok: true, value: undefined };
+  }
+
   override async alarm(): Promise<void> {
     const jobId = objectMeta(this.ctx).get(JOB_ID_KEY);
     if (jobId === null) return;

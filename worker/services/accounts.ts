@@ -44,6 +44,12 @@ export async function createProject(ports: AccountPorts, principal: Principal, n
   return project;
 }
 
+export async function getProject(ports: AccountPorts, principal: Principal, id: string | null): Promise<ProjectRecord> {
+  const project = id === null ? null : await ports.accounts.getProject(principal.accountId, id);
+  if (!project) throw notFound("project");
+  return project;
+}
+
 export async function listProjects(
   ports: AccountPorts,
   principal: Principal,

@@ -66,7 +66,9 @@ export async function earlierAnswer(
   if (earlier.requestSha256 !== idempotency.requestSha256) {
     throw new DomainError("idempotency_mismatch", "this Idempotency-Key was used with another request body");
   }
-  return ports.jobs.get(accountId, earlier.resourceId);
+  const made = await ports.jobs.get(accountId, earlier.resourceId);
+  if (made) return made;
+  throw new DomainError("idempotency_mismatch", "the job that this Idempotency-Key made was deleted; use another key");
 }
 
 /** Of two equal requests at the same time, or one whose batch committed without an answer, the job that is there counts. */

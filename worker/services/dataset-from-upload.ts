@@ -7,6 +7,7 @@ import type { Principal } from "../domain/accounts";
 import type { DatasetRecord } from "../domain/artifacts";
 import { DatasetScanner, type DatasetProfile } from "../domain/dataset-scan";
 import { checkedName, DomainError, notFound } from "../domain/errors";
+import { fileStem } from "../domain/file-kind";
 import type { BlobStore, Clock, DatasetStore } from "../domain/ports";
 import type { Digest, UploadStore } from "../domain/upload-ports";
 import type { UploadRecord } from "../domain/uploads";
@@ -27,7 +28,7 @@ export async function datasetFromUpload(
   const { accountId, projectId } = principal;
   const upload = request.uploadId === null ? null : await ports.uploads.get(accountId, request.uploadId);
   if (!upload) throw new DomainError("not_found", "upload not found", { field: "upload_id" });
-  const name = checkedName(request.name ?? stem(upload.filename));
+  const name = checkedName(request.name ?? fileStem(upload.filename));
   if (upload.state === "used") return existing(ports, upload);
   if (upload.state !== "completed") throw notReady(upload);
   const { profile, sha256, sizeBytes } = await profiled(ports, upload);
@@ -38,7 +39,6 @@ export async function datasetFromUpload(
     ...profile,
     r2Key: upload.r2Key,
     fileName: upload.filename,
-    profile: null,
     createdAtMs: ports.clock.nowMs(),
   };
   if (await ports.datasets.createFromUpload(dataset)) return dataset;
@@ -48,11 +48,11 @@ export async function datasetFromUpload(
 /** One pass over the stored bytes: they are rows of one format, and the very ones that were received. */
 async function profiled(
   ports: DatasetFromUploadPorts,
-  { r2Key, sizeBytes, sha256 }: UploadRecord,
+  { r2Key, filename, sizeBytes, sha256 }: UploadRecord,
 ): Promise<{ profile: DatasetProfile; sha256: string; sizeBytes: number }> {
   const stored = await ports.blobs.read(r2Key, 0, sizeBytes ?? 0);
   if (!stored) throw new Error("a completed upload's bytes are missing");
-  const scanner = new DatasetScanner();
+  const scanner = new DatasetScanner(filename);
   const digest = ports.newDigest();
   for await (const chunk of stored) {
     digest.update(chunk);
@@ -74,9 +74,4 @@ async function existing(ports: DatasetFromUploadPorts, upload: UploadRecord): Pr
 function notReady({ state }: UploadRecord): DomainError {
   const why = state === "open" ? "it must be completed first" : "its bytes are gone";
   return new DomainError("conflict", `the upload is ${state}: ${why}`, { field: "upload_id" });
-}
-
-/** `rows.jsonl` → `rows`. */
-function stem(filename: string): string {
-  return filename.replace(/(?<=.)\.[^.]*$/, "");
 }

@@ -94,9 +94,10 @@ async function sharedFunction({ blobs, sha256Hex }: InputPorts, name: string) {
 async function baseCheckpointOf(ports: InputPorts, job: JobRecord): Promise<CheckpointRecord | null> {
   const base = job.spec.base_model;
   if (base.kind !== "job") return null;
-  if (base.ordinal !== undefined) return ports.checkpoints.byOrdinal(base.job_id, base.ordinal);
   const baseJob = await ports.jobs.get(job.accountId, base.job_id);
-  return baseJob?.finalCheckpointId ? ports.checkpoints.get(baseJob.id, baseJob.finalCheckpointId) : null;
+  if (!baseJob) throw new DomainError("not_found", "the job that this one begins from was deleted");
+  if (base.ordinal !== undefined) return ports.checkpoints.byOrdinal(base.job_id, base.ordinal);
+  return baseJob.finalCheckpointId ? ports.checkpoints.get(baseJob.id, baseJob.finalCheckpointId) : null;
 }
 
 /** Where the attempt goes on: the job's own last resume checkpoint, or that of the job which it tries again. */

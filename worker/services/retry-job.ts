@@ -7,13 +7,14 @@ import type { JobRecord } from "../domain/job";
 import { isTerminal } from "../domain/job-state";
 import type { CheckpointStore } from "../domain/ports";
 import { createJob, earlierAnswer, type CreatePorts } from "./create-job";
+import { checkInputs, type InputPorts } from "./job-inputs";
 import type { Idempotency, RetryRequest } from "./services";
 
-export interface RetryPorts extends CreatePorts {
+export interface RetryPorts extends CreatePorts, InputPorts {
   checkpoints: CheckpointStore;
 }
 
-/** Throws `illegal_transition` unless the job has failed, timed out or was cancelled. */
+/** Throws `illegal_transition` unless the job has failed, timed out or was cancelled; `conflict` when what it was made of is gone. */
 export async function retryJob(
   ports: RetryPorts,
   old: JobRecord,
@@ -33,6 +34,7 @@ export async function retryJob(
   const { accountId, projectId, baseModel } = old;
   const seconds = request.maxDurationSeconds;
   const whole = await ports.specs.read(old);
+  await checkInputs(ports, accountId, whole);
   const spec = seconds === undefined ? whole : { ...whole, max_duration_seconds: seconds };
   const startJobId = request.from === "start" ? null : await startOf(ports, old);
   return createJob(ports, { accountId, projectId, baseModel, spec, retryOf: old.id, startJobId }, once);

@@ -23,8 +23,10 @@ import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord } from "../domai
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import type { JobRecord } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
+import type { TestFunction } from "../domain/test-function";
 import type { UploadRecord } from "../domain/uploads";
 import type { DownloadRequest } from "./download-blob";
+import type { NewDataset } from "./upload-dataset";
 import type { NewUpload, SentBytes, UploadStatus } from "./uploads";
 import type {
   EventsPage,
@@ -113,18 +115,20 @@ export interface Services {
   listAccounts(page: PageRequest): Promise<Page<AccountRecord>>;
   createProject(principal: Principal, name: string): Promise<ProjectRecord>;
   listProjects(principal: Principal, page: PageRequest): Promise<Page<ProjectRecord>>;
+  getProject(principal: Principal, id: string | null): Promise<ProjectRecord>;
+  /** With its datasets, jobs and functions. Throws `conflict` while a job needs any of them, or a live key has it as default. */
+  deleteProject(principal: Principal, project: ProjectRecord): Promise<void>;
   /** `prefix` is the dialect's: `vk_` or `sk-`. Scopes are never wider than the caller's. */
   createKey(principal: Principal, name: string, prefix: "vk_" | "sk-", scopes?: Scope[]): Promise<NewKey>;
   listKeys(principal: Principal, page: PageRequest): Promise<Page<ApiKeyRecord>>;
   revokeKey(principal: Principal, id: string | null): Promise<void>;
 
   /** Streams the file to R2 and profiles it on the way: 400 with the first bad line, and then nothing is kept. */
-  uploadDataset(
-    principal: Principal,
-    upload: { name: string; chunks: AsyncIterable<Uint8Array>; maxBytes: number },
-  ): Promise<DatasetRecord>;
+  uploadDataset(principal: Principal, upload: NewDataset): Promise<DatasetRecord>;
   getDataset(principal: Principal, id: string | null): Promise<DatasetRecord>;
-  listDatasets(principal: Principal, page: PageRequest): Promise<Page<DatasetRecord>>;
+  listDatasets(principal: Principal, page: PageRequest, filter?: { projectId?: string }): Promise<Page<DatasetRecord>>;
+  /** Throws `conflict` while a job that has not ended uses it; so do the other two of these. */
+  deleteDataset(dataset: DatasetRecord): Promise<void>;
   /** A signed URL of the bytes as they came. */
   datasetDownload(dataset: DatasetRecord, origin: string): Promise<{ url: string; expiresAtMs: number }>;
 
@@ -150,6 +154,11 @@ export interface Services {
   ): Promise<FunctionRecord>;
   getFunction(principal: Principal, id: string | null): Promise<FunctionRecord>;
   listFunctions(principal: Principal, page: PageRequest): Promise<Page<FunctionRecord>>;
+  deleteFunction(fn: FunctionRecord): Promise<void>;
+  /** Those that every account has, then its own, with their sources. */
+  listTestFunctions(principal: Principal): Promise<TestFunction[]>;
+  /** The id that jobs take: `shared:<name>`, or the bare id of one of the account; null when there is none. */
+  findTestFunction(principal: Principal, name: string): Promise<string | null>;
 
   submitJob(principal: Principal, request: JobRequest, idempotency: Idempotency | null): Promise<JobRecord>;
   /** A job with the whole of its spec, of which lists show the beginning when it is over 4 KiB. */
@@ -158,6 +167,8 @@ export interface Services {
   listJobs(principal: Principal, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;
   /** Throws `not_cancellable` for a job that has ended. */
   cancelJob(job: JobRecord): Promise<JobRecord>;
+  /** With its checkpoints, history and logs. Throws `conflict` while it lives, or while one that builds on it lives. */
+  deleteJob(job: JobRecord): Promise<void>;
   /** Throws `illegal_transition` for a job that has ended. */
   pauseJob(job: JobRecord): Promise<JobRecord>;
   /** Throws `illegal_transition` for a job that is neither paused nor about to be. */
@@ -220,6 +231,8 @@ export interface Services {
   sweep(): Promise<void>;
   /** Each minute too: a bounded look at bytes that nobody will come back for, or has not read again yet. */
   sweepBytes(): Promise<void>;
+  /** And this: what was deleted goes for good. */
+  sweepDeleted(): Promise<void>;
   /** A queue message: read one large file of a committed checkpoint and hold it against its SHA-256. */
   verifyCheckpoint(message: VerifyMessage): Promise<void>;
 }

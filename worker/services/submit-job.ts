@@ -3,7 +3,7 @@ import { jobSpec, method as methodSchema, type BaseModelRef, type JobSpec, type 
 import type { Principal } from "../domain/accounts";
 import type { DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import { parseBaseModel } from "../domain/base-model";
-import { formatFits } from "../domain/dataset-scan";
+import { formatFits } from "../domain/dataset-fit";
 import { DomainError, invalid } from "../domain/errors";
 import { normaliseEarlyStop, normaliseEvaluation } from "../domain/evaluation";
 import { parseGpu } from "../domain/gpu";
@@ -100,7 +100,7 @@ async function fittingDataset(
 ): Promise<DatasetRecord> {
   const dataset = id === null ? null : await ports.datasets.get(principal.accountId, id);
   if (!dataset) throw new DomainError("not_found", "dataset not found", { field });
-  const misfit = formatFits(method, dataset.format);
+  const misfit = formatFits(method, dataset);
   if (misfit !== null) throw new DomainError("dataset_format_incompatible", misfit, { field });
   return dataset;
 }

@@ -4,9 +4,9 @@
  * no bucket is ever listed but below the one key that a begin has made.
  */
 import { VERIFY_AGAIN_MS } from "../domain/artifacts";
-import { loggable } from "../domain/errors";
 import type { BegunStore, BlobStore, CheckpointStore, Clock, ManifestStore, VerifyQueue } from "../domain/ports";
 import type { UploadSessions, UploadStore } from "../domain/upload-ports";
+import { attempted } from "./attempted";
 import { dropResumesBehind } from "./drop-old-resumes";
 
 const ORPHAN_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
@@ -34,15 +34,6 @@ export async function sweepBytes(ports: SweepBytesPorts): Promise<void> {
   }
   for (const begun of await ports.begun.before(nowMs - ORPHAN_AFTER_MS, MAX_SWEPT)) {
     await attempted(`checkpoint ${begun.checkpointId}`, dropIfOrphan(ports, begun));
-  }
-}
-
-/** One that cannot go today does not keep the others. */
-async function attempted(what: string, work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    console.error("an orphan was not swept; it is tried again", what, loggable(error));
   }
 }
 

@@ -2,7 +2,8 @@
 import type { Principal } from "../domain/accounts";
 import { SIGNED_URL_TTL_MS, type DatasetRecord } from "../domain/artifacts";
 import { DatasetScanner } from "../domain/dataset-scan";
-import { checkedName, DomainError, notFound } from "../domain/errors";
+import { checkedName, DomainError, invalid, notFound } from "../domain/errors";
+import { fileStem } from "../domain/file-kind";
 import type { BlobStore, Clock, DatasetStore, Ids, Page, PageRequest, UrlSigner } from "../domain/ports";
 
 export interface DatasetPorts {
@@ -12,14 +13,23 @@ export interface DatasetPorts {
   clock: Clock;
 }
 
+export interface NewDataset {
+  /** As the file is called, without its ending, by default. */
+  name: string | undefined;
+  chunks: AsyncIterable<Uint8Array>;
+  maxBytes: number;
+  fileName?: string | undefined;
+}
+
 export async function uploadDataset(
   ports: DatasetPorts,
   principal: Principal,
-  upload: { name: string; chunks: AsyncIterable<Uint8Array>; maxBytes: number },
+  upload: NewDataset,
 ): Promise<DatasetRecord> {
   const id = ports.ids.next();
   const r2Key = `datasets/${principal.accountId}/${id}`;
-  const scanner = new DatasetScanner();
+  const fileName = upload.fileName ?? null;
+  const scanner = new DatasetScanner(fileName);
   const stored = await ports.blobs.putStream(r2Key, scanned(upload.chunks, scanner, upload.maxBytes));
   const dataset: DatasetRecord = {
     id,
@@ -32,17 +42,22 @@ export async function uploadDataset(
     sizeBytes: stored.sizeBytes,
     sha256: stored.sha256,
     r2Key,
-    fileName: null,
-    profile: null,
+    fileName,
     createdAtMs: ports.clock.nowMs(),
   };
   await ports.datasets.create(dataset);
   return dataset;
 }
 
-async function nameOrDelete(ports: DatasetPorts, upload: { name: string }, r2Key: string): Promise<string> {
+async function nameOrDelete(
+  ports: DatasetPorts,
+  upload: Pick<NewDataset, "name" | "fileName">,
+  r2Key: string,
+): Promise<string> {
   try {
-    return checkedName(upload.name);
+    const { name = upload.fileName === undefined ? undefined : fileStem(upload.fileName) } = upload;
+    if (name === undefined) throw invalid("name", "is required where the file has no name");
+    return checkedName(name);
   } catch (error) {
     await ports.blobs.delete([r2Key]);
     throw error;
@@ -79,8 +94,9 @@ export async function listDatasets(
   ports: DatasetPorts,
   principal: Principal,
   page: PageRequest,
+  filter: { projectId?: string } = {},
 ): Promise<Page<DatasetRecord>> {
-  return ports.datasets.list(principal.accountId, page);
+  return ports.datasets.list(principal.accountId, page, filter);
 }
 
 export async function datasetDownload(
@@ -88,7 +104,8 @@ export async function datasetDownload(
   dataset: DatasetRecord,
   origin: string,
 ): Promise<{ url: string; expiresAtMs: number }> {
-  const { r2Key: key, sizeBytes, sha256, accountId, name } = dataset;
-  const url = await ports.urls.download({ key, sizeBytes, sha256, accountId, filename: `${name}.jsonl` }, origin);
+  const { r2Key: key, sizeBytes, sha256, accountId, name, profile } = dataset;
+  const filename = `${name}.${profile?.fileKind ?? "jsonl"}`;
+  const url = await ports.urls.download({ key, sizeBytes, sha256, accountId, filename }, origin);
   return { url, expiresAtMs: ports.clock.nowMs() + SIGNED_URL_TTL_MS };
 }

@@ -43,11 +43,17 @@ export class D1AccountStore implements AccountStore {
     await this.#db.insert(projects).values(project);
   }
 
+  async getProject(accountId: string, id: string): Promise<ProjectRecord | null> {
+    const where = and(eq(projects.accountId, accountId), eq(projects.id, id), isNull(projects.deletedAtMs));
+    return (await this.#db.select().from(projects).where(where).get()) ?? null;
+  }
+
   async listProjects(accountId: string, page: PageRequest): Promise<Page<ProjectRecord>> {
+    const after = page.after ? lt(projects.id, page.after) : undefined;
     const rows = await this.#db
       .select()
       .from(projects)
-      .where(and(eq(projects.accountId, accountId), page.after ? lt(projects.id, page.after) : undefined))
+      .where(and(eq(projects.accountId, accountId), isNull(projects.deletedAtMs), after))
       .orderBy(desc(projects.id))
       .limit(pageLimit(page));
     return toPage(rows, page);
@@ -115,17 +121,21 @@ export class D1KeyStore implements KeyStore {
             .select(joinedJob)
             .from(jobs)
             .innerJoin(tasks, eq(tasks.id, jobs.id))
-            .where(and(eq(jobs.id, read.id), ownedBy(jobs.accountId, owner))),
+            .where(and(eq(jobs.id, read.id), ownedBy(jobs.accountId, owner), isNull(jobs.deletedAtMs))),
         ]);
         return { principal: toPrincipal(keys), first: { ...first, job: rows[0] ? toJob(rows[0]) : null } };
       }
       case "dataset": {
-        const where = and(eq(datasets.id, read.id), ownedBy(datasets.accountId, owner));
+        const where = and(eq(datasets.id, read.id), ownedBy(datasets.accountId, owner), isNull(datasets.deletedAtMs));
         const [keys, rows] = await db.batch([key, db.select().from(datasets).where(where)]);
         return { principal: toPrincipal(keys), first: { ...first, dataset: rows[0] ?? null } };
       }
       case "function": {
-        const where = and(eq(functions.id, read.id), ownedBy(functions.accountId, owner));
+        const where = and(
+          eq(functions.id, read.id),
+          ownedBy(functions.accountId, owner),
+          isNull(functions.deletedAtMs),
+        );
         const [keys, rows] = await db.batch([key, db.select().from(functions).where(where)]);
         return { principal: toPrincipal(keys), first: { ...first, fn: rows[0] ?? null } };
       }
@@ -135,7 +145,7 @@ export class D1KeyStore implements KeyStore {
         return { principal: toPrincipal(keys), first: { ...first, upload: rows[0] ?? null } };
       }
       case "project": {
-        const where = and(eq(projects.id, read.id), ownedBy(projects.accountId, owner));
+        const where = and(eq(projects.id, read.id), ownedBy(projects.accountId, owner), isNull(projects.deletedAtMs));
         const [keys, rows] = await db.batch([key, db.select().from(projects).where(where)]);
         return { principal: toPrincipal(keys), first: { ...first, project: rows[0] ?? null } };
       }

@@ -1,5 +1,5 @@
 /** Datasets, functions and checkpoints in D1; their bytes are in R2. */
-import { and, asc, desc, eq, inArray, isNotNull, lt, lte, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, lte, sql, type SQL } from "drizzle-orm";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import { FIRST_SHARD, shardOf } from "../domain/ids";
 import type { CheckpointStore, DatasetStore, FunctionStore, Page, PageRequest } from "../domain/ports";
@@ -39,15 +39,22 @@ export class D1DatasetStore implements DatasetStore {
   }
 
   async get(accountId: string, id: string): Promise<DatasetRecord | null> {
-    const where = and(eq(datasets.accountId, accountId), eq(datasets.id, id));
+    const where = and(eq(datasets.accountId, accountId), eq(datasets.id, id), isNull(datasets.deletedAtMs));
     return (await this.#databases(shardOf(accountId)).select().from(datasets).where(where).get()) ?? null;
   }
 
-  async list(accountId: string, page: PageRequest): Promise<Page<DatasetRecord>> {
+  async list(accountId: string, page: PageRequest, filter: { projectId?: string }): Promise<Page<DatasetRecord>> {
     const rows = await this.#databases(shardOf(accountId))
       .select()
       .from(datasets)
-      .where(and(eq(datasets.accountId, accountId), page.after ? lt(datasets.id, page.after) : undefined))
+      .where(
+        and(
+          eq(datasets.accountId, accountId),
+          filter.projectId === undefined ? undefined : eq(datasets.projectId, filter.projectId),
+          isNull(datasets.deletedAtMs),
+          page.after ? lt(datasets.id, page.after) : undefined,
+        ),
+      )
       .orderBy(desc(datasets.id))
       .limit(pageLimit(page));
     return toPage(rows, page);
@@ -65,8 +72,22 @@ export class D1FunctionStore implements FunctionStore {
     await this.#databases(shardOf(fn.id)).insert(functions).values(fn);
   }
 
+  async findTest(accountId: string, name: string): Promise<FunctionRecord | null> {
+    const where = and(testsOf(accountId), eq(functions.name, name));
+    return (await this.#databases(shardOf(accountId)).select().from(functions).where(where).get()) ?? null;
+  }
+
+  async listTests(accountId: string, limit: number): Promise<FunctionRecord[]> {
+    return this.#databases(shardOf(accountId))
+      .select()
+      .from(functions)
+      .where(testsOf(accountId))
+      .orderBy(asc(functions.name))
+      .limit(limit);
+  }
+
   async get(accountId: string, id: string): Promise<FunctionRecord | null> {
-    const where = and(eq(functions.accountId, accountId), eq(functions.id, id));
+    const where = and(eq(functions.accountId, accountId), eq(functions.id, id), isNull(functions.deletedAtMs));
     return (await this.#databases(shardOf(accountId)).select().from(functions).where(where).get()) ?? null;
   }
 
@@ -74,11 +95,22 @@ export class D1FunctionStore implements FunctionStore {
     const rows = await this.#databases(shardOf(accountId))
       .select()
       .from(functions)
-      .where(and(eq(functions.accountId, accountId), page.after ? lt(functions.id, page.after) : undefined))
+      .where(
+        and(
+          eq(functions.accountId, accountId),
+          isNull(functions.deletedAtMs),
+          page.after ? lt(functions.id, page.after) : undefined,
+        ),
+      )
       .orderBy(desc(functions.id))
       .limit(pageLimit(page));
     return toPage(rows, page);
   }
+}
+
+/** As the index of their names has them. */
+function testsOf(accountId: string): SQL | undefined {
+  return and(eq(functions.accountId, accountId), sql`format = 'test'`, isNull(functions.deletedAtMs));
 }
 
 /** Written only inside a transition's batch (job-store.ts); here they are read and retired. */

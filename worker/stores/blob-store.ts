@@ -69,11 +69,13 @@ export class R2BlobStore implements BlobStore {
   }
 
   async deletePrefix(prefix: string): Promise<void> {
-    for (;;) {
-      const { objects, truncated } = await this.#bucket.list({ prefix });
-      if (objects.length > 0) await this.#bucket.delete(objects.map(({ key }) => key));
-      if (!truncated) return;
-    }
+    while (!(await this.deleteSome(prefix))) continue;
+  }
+
+  async deleteSome(prefix: string): Promise<boolean> {
+    const { objects, truncated } = await this.#bucket.list({ prefix });
+    if (objects.length > 0) await this.#bucket.delete(objects.map(({ key }) => key));
+    return !truncated;
   }
 
   async delete(keys: string[]): Promise<void> {

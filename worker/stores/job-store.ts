@@ -2,7 +2,7 @@
  * Jobs, their tasks and their history. `apply` is the only writer of a status: a guarded update, and in the same batch
  * everything that hangs on it, each row guarded by the transition's id (design/authority.md).
  */
-import { and, asc, desc, eq, gt, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, lt, type SQL, sql } from "drizzle-orm";
 import type { SlotOffer } from "../domain/agents";
 import { DomainError } from "../domain/errors";
 import { FIRST_SHARD, shardOf } from "../domain/ids";
@@ -48,8 +48,9 @@ export class D1JobStore implements JobStore {
   }
 
   async get(accountId: string, id: string): Promise<JobRecord | null> {
-    const job = await this.load(id);
-    return job?.accountId === accountId ? job : null;
+    if (shardOf(id) !== FIRST_SHARD) return null;
+    const row = await this.#selectJob(id, and(eq(jobs.accountId, accountId), isNull(jobs.deletedAtMs))).get();
+    return row ? toJob(row) : null;
   }
 
   async load(id: string): Promise<JobRecord | null> {
@@ -58,13 +59,15 @@ export class D1JobStore implements JobStore {
     return row ? toJob(row) : null;
   }
 
-  #selectJob(id: string) {
-    return this.#db(id).select(joinedJob).from(jobs).innerJoin(tasks, eq(tasks.id, jobs.id)).where(eq(jobs.id, id));
+  #selectJob(id: string, condition?: SQL) {
+    const where = and(eq(jobs.id, id), condition);
+    return this.#db(id).select(joinedJob).from(jobs).innerJoin(tasks, eq(tasks.id, jobs.id)).where(where);
   }
 
   async list(accountId: string, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>> {
     const conditions: (SQL | undefined)[] = [
       eq(jobs.accountId, accountId),
+      isNull(jobs.deletedAtMs),
       filter.statuses ? inArray(jobs.status, filter.statuses) : undefined,
       filter.method ? sql`${jobs.method} = ${filter.method}` : undefined,
       filter.projectId ? eq(jobs.projectId, filter.projectId) : undefined,

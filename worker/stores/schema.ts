@@ -35,7 +35,12 @@ export const projects = sqliteTable(
     createdAtMs: integer("created_at_ms").notNull(),
     deletedAtMs: integer("deleted_at_ms"),
   },
-  (t) => [index("projects_by_account").on(t.accountId, t.id)],
+  (t) => [
+    index("projects_by_account").on(t.accountId, t.id),
+    index("projects_deleted")
+      .on(t.deletedAtMs)
+      .where(sql`deleted_at_ms IS NOT NULL`),
+  ],
 );
 
 export const apiKeys = sqliteTable(
@@ -132,6 +137,9 @@ export const functions = sqliteTable(
     uniqueIndex("functions_by_test_name")
       .on(t.accountId, t.name)
       .where(sql`format = 'test' AND deleted_at_ms IS NULL`),
+    index("functions_deleted")
+      .on(t.deletedAtMs)
+      .where(sql`deleted_at_ms IS NOT NULL`),
   ],
 );
 

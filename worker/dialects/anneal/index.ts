@@ -9,6 +9,10 @@ import { createKeyRoute } from "./routes/create-key";
 import { completeUploadRoute } from "./routes/complete-upload";
 import { createProjectRoute } from "./routes/create-project";
 import { createUploadRoute } from "./routes/create-upload";
+import { deleteDatasetRoute } from "./routes/delete-dataset";
+import { deleteFunctionRoute } from "./routes/delete-function";
+import { deleteJobRoute } from "./routes/delete-job";
+import { deleteProjectRoute } from "./routes/delete-project";
 import { deleteUploadRoute } from "./routes/delete-upload";
 import { downloadDatasetRoute } from "./routes/download-dataset";
 import { getCheckpointRoute } from "./routes/get-checkpoint";
@@ -48,6 +52,7 @@ export const annealDialect: Dialect = {
   routes: [
     createProjectRoute,
     listProjectsRoute,
+    deleteProjectRoute,
     createKeyRoute,
     listKeysRoute,
     revokeKeyRoute,
@@ -55,6 +60,7 @@ export const annealDialect: Dialect = {
     listDatasetsRoute,
     getDatasetRoute,
     downloadDatasetRoute,
+    deleteDatasetRoute,
     createUploadRoute,
     listUploadsRoute,
     getUploadRoute,
@@ -64,10 +70,12 @@ export const annealDialect: Dialect = {
     createFunctionRoute,
     listFunctionsRoute,
     getFunctionRoute,
+    deleteFunctionRoute,
     createJobRoute,
     listJobsRoute,
     getJobRoute,
     cancelJobRoute,
+    deleteJobRoute,
     pauseJobRoute,
     resumeJobRoute,
     retryJobRoute,

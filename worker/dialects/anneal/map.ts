@@ -4,6 +4,7 @@ import type { z } from "@hono/zod-openapi";
 import type { ApiKeyRecord, ProjectRecord } from "../../domain/accounts";
 import type { AgentRecord, BootstrapTokenRecord } from "../../domain/agents";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../../domain/artifacts";
+import { methodsFor } from "../../domain/dataset-fit";
 import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
 import type { JobStatus } from "../../domain/job-state";
@@ -99,6 +100,7 @@ export function fromNewKey({ record, key }: NewKey): z.infer<typeof schema.newKe
 }
 
 export function fromDataset(dataset: DatasetRecord): z.infer<typeof schema.dataset> {
+  const { profile } = dataset;
   return {
     id: PREFIX.dataset + dataset.id,
     project_id: PREFIX.project + dataset.projectId,
@@ -108,6 +110,11 @@ export function fromDataset(dataset: DatasetRecord): z.infer<typeof schema.datas
     num_rows: dataset.numRows,
     size_bytes: dataset.sizeBytes,
     sha256: dataset.sha256,
+    file_name: dataset.fileName,
+    file_kind: profile?.fileKind ?? "jsonl",
+    methods: methodsFor(dataset),
+    misfits: profile?.misfits ?? {},
+    labels: profile?.labels ?? null,
     created_at: time(dataset.createdAtMs),
   };
 }

@@ -74,6 +74,13 @@ export const newKey = key
 
 export const uploadDatasetQuery = z.object({
   name: name.optional().openapi({ description: "For a raw body; a form has its own field `name`." }),
+  file_name: name.optional().openapi({
+    description: "For a raw body: its ending says whether it is CSV or JSON Lines; else its first byte does.",
+  }),
+});
+const labels = z.object({
+  kind: z.enum(["binary", "multiclass", "multilabel"]),
+  counts: z.record(z.string(), z.int()).openapi({ description: "Of binary data `positive` and `negative`." }),
 });
 export const dataset = z
   .object({
@@ -85,6 +92,13 @@ export const dataset = z
     num_rows: z.int(),
     size_bytes: z.int(),
     sha256,
+    file_name: z.string().nullable(),
+    file_kind: z.enum(["jsonl", "csv"]),
+    methods: z.array(z.enum(METHODS)).openapi({ description: "Those that it can train." }),
+    misfits: z.record(z.string(), z.string()).openapi({
+      description: "For each method that takes the format, but not every row: the first line that does not fit.",
+    }),
+    labels: labels.nullable().openapi({ description: "null: it has none, or more than 1,000." }),
     created_at: timestamp,
   })
   .openapi("Dataset");
@@ -139,7 +153,11 @@ export const upload = uploadSummary
   })
   .openapi("Upload");
 
-export const createFunction = z.strictObject({ name, format: functionFormat.default("trl"), source: z.string() });
+export const createFunction = z.strictObject({
+  name: name.openapi({ description: "Of a testing function (format `test`) its name in Python." }),
+  format: functionFormat.default("trl"),
+  source: z.string(),
+});
 export const fn = z
   .object({
     id: z.string(),
@@ -164,7 +182,7 @@ export const createJob = z
   .strictObject({
     method: z.string().openapi({ description: `One of ${METHODS.join(", ")}.` }),
     base_model: z.string().openapi({
-      description: "Built in (anneal/tiny-llama), a Hugging Face id, or `job_<id>[@ordinal]`.",
+      description: "A name of the catalogue (such as anneal/tiny-llama), a Hugging Face id, or `job_<id>[@ordinal]`.",
     }),
     dataset_id: z.string(),
     functions: z

@@ -16,12 +16,15 @@ export const createFunctionRoute = defineRoute({
   operationId: "anneal.createFunction",
   method: "post",
   path: "/anneal/v1/functions",
-  summary: "Upload a reward function",
-  description: "A form with `name`, `format` and `file`, or JSON with `name`, `format` and `source`.",
+  summary: "Upload a reward or testing function",
+  description:
+    "A form with `name`, `format` and `file`, or JSON with `name`, `format` and `source`. One of format `test` is called by " +
+    "its name, which is the account's only one.",
   tags: ["Functions"],
   scope: "write",
   form: formFields.extend({ file: z.string().openapi({ format: "binary" }) }),
   answer: { status: 201, description: "Kept as it came; it runs only on agents.", schema: fn },
+  errors: ["conflict"],
   handler: async ({ services, principal, request }) => {
     const made = await (isJson(request) ? fromJson(request) : fromForm(request));
     return fromFunction(await services.createFunction(principal, made));

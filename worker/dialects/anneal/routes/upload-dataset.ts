@@ -15,7 +15,7 @@ export const uploadDatasetRoute = defineRoute({
   operationId: "anneal.uploadDataset",
   method: "post",
   path: "/anneal/v1/datasets",
-  summary: "Upload JSON Lines",
+  summary: "Upload JSON Lines or CSV",
   description:
     "A form with `name` (before the file) and `file`, or the bytes as the body with `?name=`, or JSON with the `upload_id` " +
     "of a completed upload and a `name`. The first row decides the format; a wrong line is named, and then nothing is made.",
@@ -30,10 +30,11 @@ export const uploadDatasetRoute = defineRoute({
       const limits = { fields: ["name"], fileField: "file", maxBytes };
       return withUploadForm(request, limits, async (form) => {
         const name = query.name ?? form.required("name");
-        return fromDataset(await services.uploadDataset(principal, { name, chunks: form.chunks, maxBytes }));
+        const { chunks, fileName } = form;
+        return fromDataset(await services.uploadDataset(principal, { name, chunks, maxBytes, fileName }));
       });
     }
-    const { name } = query;
+    const { name, file_name: fileName } = query;
     if (name === undefined && isOf(request, "application/json")) {
       const body = await readJson(request, datasetFromUpload);
       const uploadId = parseId(PREFIX.upload, body.upload_id);
@@ -41,7 +42,7 @@ export const uploadDatasetRoute = defineRoute({
     }
     if (name === undefined) throw invalid("name", "is required: as ?name=, or as a field of a form");
     return withRawUpload(request, maxBytes, async (chunks) =>
-      fromDataset(await services.uploadDataset(principal, { name, chunks, maxBytes })),
+      fromDataset(await services.uploadDataset(principal, { name, chunks, maxBytes, fileName })),
     );
   },
 });

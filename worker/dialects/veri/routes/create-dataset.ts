@@ -14,7 +14,7 @@ export const createDataset = defineRoute({
   scope: "write",
   summary: "Upload a dataset",
   description:
-    "A JSONL file, one object a line. Its format is decided from the first row; the others must match. A file over the " +
+    "A JSONL file, one object a line, or a CSV. Its format is decided from the first row; the others must match. A file over the " +
     "limit of one request is sent in pieces (`/anneal/v1/uploads`), and then JSON with its `upload_id` comes here.",
   tags: ["datasets"],
   form: z.object({ name: z.string(), file: z.string().openapi({ format: "binary" }) }),
@@ -35,6 +35,7 @@ export const createDataset = defineRoute({
             return form.required("name");
           },
           chunks: form.chunks,
+          fileName: form.fileName,
           maxBytes: MAX_UPLOAD_BYTES,
         };
         return fromDataset(await services.uploadDataset(principal, upload));

@@ -8,6 +8,8 @@ import { wholeFile, withUploadForm } from "../../../http/multipart";
 import { fromFunction } from "../map";
 import { rewardFunction } from "../schema";
 
+/** Testing functions are made through the native API. */
+const rewardFormat = functionFormat.exclude(["test"]);
 const LIMITS = { fields: ["name", "format"], fileField: "file", maxBytes: MAX_UPLOAD_BYTES };
 
 export const createRewardFunction = defineRoute({
@@ -20,15 +22,15 @@ export const createRewardFunction = defineRoute({
   tags: ["reward_functions"],
   form: z.object({
     name: z.string(),
-    format: functionFormat.default("trl"),
+    format: rewardFormat.default("trl"),
     file: z.string().openapi({ format: "binary" }),
   }),
   answer: { description: "The reward function.", schema: rewardFunction },
   handler: ({ request, principal, services }) =>
     withUploadForm(request, LIMITS, async (form) => {
       const source = await wholeFile(form, MAX_SOURCE_BYTES);
-      const format = functionFormat.safeParse(form.optional("format") ?? "trl");
-      if (!format.success) throw invalid("format", `must be one of ${functionFormat.options.join(", ")}`);
+      const format = rewardFormat.safeParse(form.optional("format") ?? "trl");
+      if (!format.success) throw invalid("format", `must be one of ${rewardFormat.options.join(", ")}`);
       const fn = await services.createFunction(principal, {
         name: form.required("name"),
         format: format.data,

@@ -1,0 +1,2 @@
+CREATE INDEX `functions_deleted` ON `functions` (`deleted_at_ms`) WHERE deleted_at_ms IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `projects_deleted` ON `projects` (`deleted_at_ms`) WHERE deleted_at_ms IS NOT NULL;
