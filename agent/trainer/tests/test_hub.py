@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hub_server import TOKEN, Hub
-from trainer_process import TRAINER, sft_config, train
+from trainer_process import TRAINER, planned, sft_config, train
 
 from anneal_trainer.tiny_models import make_tiny_llama
 
@@ -88,12 +88,20 @@ def test_a_hub_that_is_not_there(hub, tmp_path):
 
 @pytest.mark.slow
 def test_training_from_a_hub_keeps_the_base_out_of_its_checkpoints(hub, tmp_path):
-    config = sft_config(tmp_path, base_model={"kind": "hub", "id": "org/found"}, h={"lora_rank": 4})
-    done = train(tmp_path, config, {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")})
-    final = done.of("checkpoint")[-1]
+    plan, env = planned(tmp_path, {"test_similarity_shared": None}), {"HF_ENDPOINT": hub.url}
+    config = sft_config(tmp_path, base_model={"kind": "hub", "id": "org/found"}, h={"lora_rank": 4}, test=plan)
+    done = train(tmp_path, config, {**env, "HF_HOME": str(tmp_path / "hf")})
+    final, tested = done.of("checkpoint")
     names = {path.name for path in Path(final["dir"]).iterdir()}
     assert "adapter_model.safetensors" in names and "model.safetensors" not in names
     assert '"org/found"' in (Path(final["dir"]) / "adapter_config.json").read_text()
+    # Another host that only tests needs the base all the same.
+    left = {"checkpoints": [{"step": 6, "epoch": 2, "dir": final["dir"]}], "is_trained": True}
+    config = {**config, "test": {**plan, **left}, "output_dir": str(tmp_path / "second")}
+    again = train(tmp_path, config, {**env, "HF_HOME": str(tmp_path / "hf2")})
+    [same] = again.of("checkpoint")
+    assert same["results"] == tested["results"]
+    assert (Path(same["dir"]) / "results.jsonl").read_text() == (Path(tested["dir"]) / "results.jsonl").read_text()
     # A job that builds on it gets the base again, and keeps what both make together.
     (tmp_path / "next").mkdir()
     config = sft_config(tmp_path / "next", base_model={"kind": "path", "path": final["dir"]}, h={"max_steps": 1})

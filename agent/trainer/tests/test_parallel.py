@@ -6,7 +6,7 @@ import socket
 import pytest
 from forked import Forked, train
 from in_process import checkpoints, losses
-from trainer_process import grpo_config, sft_config, weights
+from trainer_process import grpo_config, planned, sft_config, weights
 
 EVERY_STEP = 1e-9
 NEAR = 1e-5
@@ -60,6 +60,13 @@ def test_two_processes_lose_as_one_does(tmp_path, h):
     assert two[0]["world_size"] == 2
     assert_near(one, two, ["loss", "grad_norm", "learning_rate", "num_tokens"])
     assert_near_weights(one, two, 5)
+
+
+def test_the_first_of_two_processes_tests(tmp_path):
+    plan = planned(make_folder(tmp_path / "two"), {"test_similarity_shared": None})
+    lines = world(tmp_path / "two", sft_config, test=plan, h={"batch_size": 2})
+    assert [line["done"] for line in lines if line["type"] == "testing"] == [0, 1]
+    assert set(checkpoints(lines, "test")) == {6} and lines[-1]["type"] == "finished"
 
 
 def make_folder(folder):

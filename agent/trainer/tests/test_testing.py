@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from in_process import checkpoints, losses, run_here
-from trainer_process import grpo_config, sft_config
+from trainer_process import grpo_config, planned, sft_config
 
 from anneal_trainer.config import LocalFunction, PlannedTest, UntestedCheckpoint, UserCode
 from anneal_trainer.failures import TrainerFailure
@@ -16,7 +16,6 @@ from anneal_trainer.report import Reporter
 from anneal_trainer.testing import ROWS_PER_CALL, Stopped, Tests
 from anneal_trainer.testing_rows import TestRow
 
-SHARED = Path(__file__).resolve().parents[2] / "testing_functions"
 SIMILARITY = "test_similarity_shared"
 # Masks the rows whose sum is even; of the others it says how long the output is.
 PICKY = """
@@ -37,17 +36,6 @@ CHATS = [
     for a in range(4)
     for b in range(4)
 ]
-
-
-def planned(folder, sources, **changes):
-    """A config's `test` with these functions, by name; None as source is a shared one."""
-    functions = []
-    for name, source in sources.items():
-        path = folder / f"{name}.py"
-        path.write_text((SHARED / f"{name}.py").read_text() if source is None else source)
-        functions.append({"id": f"fn_{name}", "name": name, "path": str(path), "format": "test"})
-    plan = {"dataset": None, "split_percent": 25, "functions": functions, "checkpoints": [], "is_trained": False}
-    return {**plan, **changes}
 
 
 def told(lines):

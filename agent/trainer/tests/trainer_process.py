@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 TRAINER = Path(__file__).resolve().parent.parent
+FUNCTIONS = TRAINER.parent / "testing_functions"
 TINY = {"kind": "builtin", "name": "anneal/tiny-llama"}
 TINY_BERT = {"kind": "builtin", "name": "anneal/tiny-bert"}
 EXACT = "def reward(completions, answer=None, **kwargs):\n    return [float(c[:1] < 'm') for c in completions]\n"
@@ -123,6 +124,17 @@ def _config(folder: Path, method: str, rows: list, format: str, hyperparameters:
         "hyperparameters": hyperparameters,
         **changes,
     }
+
+
+def planned(folder: Path, sources: dict[str, str | None], **changes) -> dict:
+    """A config's `test` with these functions, by name; None as source is a shared one."""
+    functions = []
+    for name, source in sources.items():
+        path = folder / f"{name}.py"
+        path.write_text((FUNCTIONS / f"{name}.py").read_text() if source is None else source)
+        functions.append({"id": f"fn_{name}", "name": name, "path": str(path), "format": "test"})
+    plan = {"dataset": None, "split_percent": 25, "functions": functions, "checkpoints": [], "is_trained": False}
+    return {**plan, **changes}
 
 
 class Trainer:
