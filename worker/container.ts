@@ -140,6 +140,7 @@ function accountServices(p: Ports) {
     createAccount: (name) => accounts.createAccount(p, name),
     listAccounts: (page) => accounts.listAccounts(p, page),
     createProject: (principal, name) => accounts.createProject(p, principal, name),
+    nextProjectName: (principal, stem) => accounts.nextProjectName(p, principal, stem),
     listProjects: (principal, page) => accounts.listProjects(p, principal, page),
     getProject: (principal, id) => accounts.getProject(p, principal, id),
     deleteProject: (principal, project) => deletion.deleteProject(p, principal, project),
@@ -175,6 +176,9 @@ function artifactServices(p: Ports) {
 function jobServices(p: Ports) {
   return {
     submitJob: (principal, request, idempotency) => submitJob(p, principal, request, idempotency),
+    newestSuccess: (principal, name) => queries.newestSuccess(p, principal, name),
+    nextJobName: (principal, stem) => queries.nextJobName(p, principal, stem),
+    jobNames: (principal, jobs) => queries.jobNames(p, principal, jobs),
     wholeJob: (job) => queries.wholeJob(p, job),
     getJob: (principal, id) => queries.getJob(p, principal, id),
     listJobs: (principal, filter, page) => queries.listJobs(p, principal, filter, page),

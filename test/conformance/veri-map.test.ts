@@ -87,7 +87,7 @@ describe("a request", () => {
           expect(spec.hyperparameters).toEqual(sent.hyperparameters ?? {});
           expect(spec.gpu).toEqual({ type: "L4-24GB", count: 1 });
           const ids = sent.reward_function_ids ?? (sent.reward_function_id ? [sent.reward_function_id] : []);
-          expect(spec.functions.map((fn) => `rf_${String(fn.id)}`)).toEqual(ids);
+          expect(spec.functions.map((fn) => ("id" in fn ? `rf_${String(fn.id)}` : fn))).toEqual(ids);
           expect(spec.functions.map((fn) => fn.weight)).toEqual(sent.reward_weights ?? ids.map(() => 1));
         } catch (error) {
           if (!(error instanceof DomainError)) throw error;

@@ -38,6 +38,20 @@ describe("defaults", () => {
     });
   });
 
+  it("are an encoder's for the methods that have a head", () => {
+    for (const method of ["classification", "regression", "embedding"] as const) {
+      expect(normaliseHyperparameters(method, {}, one).values).toEqual({
+        learning_rate: 2e-5,
+        num_epochs: 3,
+        max_steps: null,
+        batch_size: 16,
+        global_batch_size: 16,
+        max_seq_length: 256,
+        seed: 42,
+      });
+    }
+  });
+
   it("follow the rollouts", () => {
     expect(normaliseHyperparameters("grpo", { rollouts_per_prompt: 4 }, one).values.global_batch_size).toBe(32);
   });
@@ -73,12 +87,28 @@ describe("refusals name the field", () => {
     ["learning_rte", 1, "is not a hyperparameter of grpo; known: learning_rate, num_epochs"],
     ["batch_size", 1, "is not a hyperparameter of grpo"],
     ["__proto__", 1, "is not a hyperparameter of grpo"],
+    ["lr_scheduler", "sawtooth", "must be one of linear, cosine"],
+    ["optimizer", 1, "must be one of adamw, adamw_8bit, paged_adamw_8bit, not 1"],
+    ["warmup_ratio", 1.5, "must be a number from 0 to 1, not 1.5"],
+    ["dynamic_loss", true, "is not a hyperparameter of grpo"],
   ])("%s = %s", (key, value, sentence) => {
     const raw = Object.fromEntries([[key, value]]);
     const error = refusal(() => normaliseHyperparameters("grpo", raw, one));
     expect(error.code).toBe("invalid_request");
     expect(error.detail.field).toBe(`hyperparameters.${key}`);
     expect(error.message).toContain(sentence);
+  });
+
+  it("dynamic_loss is true or false, where there is one", () => {
+    const error = refusal(() => normaliseHyperparameters("classification", { dynamic_loss: 1 }, one));
+    expect([error.detail.field, error.message]).toEqual([
+      "hyperparameters.dynamic_loss",
+      "hyperparameters.dynamic_loss must be true or false, not 1",
+    ]);
+    expect(normaliseHyperparameters("sft_text", { dynamic_loss: true }, one).values.dynamic_loss).toBe(true);
+    expect(() => normaliseHyperparameters("regression", { dynamic_loss: true }, one)).toThrow(
+      "is not a hyperparameter",
+    );
   });
 
   it("checks the batch against the processes", () => {

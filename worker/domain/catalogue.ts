@@ -138,6 +138,12 @@ export const BUILT_IN_BASE_MODELS: readonly string[] = CATALOGUE.filter(({ sourc
   ({ name }) => name,
 );
 
+/** For base models of which nothing is known. */
+export function defaultTemplate(method: Method): ParameterTemplate {
+  if (method === "grpo") return GRPO;
+  return method === "sft_text" ? LANGUAGE_MODEL : ENCODER;
+}
+
 const BY_NAME = new Map(CATALOGUE.map((model) => [model.name, model]));
 const BY_HUB_ID = new Map(
   CATALOGUE.flatMap((model): [string, CatalogueModel][] =>

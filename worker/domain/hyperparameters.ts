@@ -2,15 +2,11 @@
  * A method's hyperparameters as a client sends them, made whole: every default filled in, every value in its range, and
  * every refusal by name. The keys come out in the order of the contract's example, then the optional ones that were sent.
  */
-import {
-  hyperparametersByMethod,
-  type GrpoHyperparameters,
-  type Method,
-  type SftTextHyperparameters,
-} from "../../protocol";
-import { invalid } from "./errors";
+import { hyperparametersByMethod, type GrpoHyperparameters, type Method } from "../../protocol";
+import type { z } from "zod";
+import { choiceOf, flagOf, numberOf, refused, systemPromptOf, type NumberKey } from "./hyperparameter-values";
 
-export type HyperparametersOf<M extends Method> = M extends "grpo" ? GrpoHyperparameters : SftTextHyperparameters;
+export type HyperparametersOf<M extends Method> = z.infer<(typeof hyperparametersByMethod)[M]>;
 
 /** Keys of other clients' trainers that ours does not carry: switched off they mean nothing, switched on they are refused. */
 const NOT_CARRIED = [
@@ -24,36 +20,31 @@ const NOT_CARRIED = [
   "max_length",
 ];
 
-interface Range {
-  whole?: true;
-  from?: number;
-  above?: number;
-  to?: number;
-  below?: number;
-}
+/** Every method's. */
+const OPTIONAL_NUMBERS = [
+  "lora_rank",
+  "lora_alpha",
+  "lora_dropout",
+  "warmup_ratio",
+  "warmup_steps",
+  "weight_decay",
+  "max_grad_norm",
+  "adam_beta1",
+  "adam_beta2",
+  "eval_batch_size",
+  "eval_accumulation_steps",
+  "save_steps",
+  "logging_steps",
+] as const satisfies NumberKey[];
 
-/** The ranges of `protocol/spec.ts`, as sentences need them; a property test holds the two together. */
-const RANGES = {
-  learning_rate: { above: 0, to: 10 },
-  num_epochs: { above: 0, to: 10_000 },
-  max_steps: { whole: true, from: 1, to: 100_000_000 },
-  seed: { whole: true, from: 0, to: 4_294_967_295 },
-  rollouts_per_prompt: { whole: true, from: 2, to: 1024 },
-  kl_coef: { from: 0, to: 100 },
-  max_prompt_length: { whole: true, from: 1, to: 1_048_576 },
-  max_response_length: { whole: true, from: 1, to: 1_048_576 },
-  global_batch_size: { whole: true, from: 1, to: 1_048_576 },
-  batch_size: { whole: true, from: 1, to: 65_536 },
-  max_seq_length: { whole: true, from: 1, to: 1_048_576 },
-  lora_rank: { whole: true, from: 1, to: 1024 },
-  lora_alpha: { above: 0, to: 4096 },
-  lora_dropout: { from: 0, below: 1 },
-} as const satisfies Record<string, Range>;
-
-type NumberKey = keyof typeof RANGES;
-
-/** A system prompt is part of every prompt: longer than this is a mistake. */
-const MAX_SYSTEM_PROMPT_CHARS = 100_000;
+/** A language model reads long texts once; the encoders of the other methods read short ones several times. */
+const DEFAULTS = {
+  sft_text: { learning_rate: 2e-5, num_epochs: 1, batch_size: 1, max_seq_length: 1024 },
+  classification: { learning_rate: 2e-5, num_epochs: 3, batch_size: 16, max_seq_length: 256 },
+  regression: { learning_rate: 2e-5, num_epochs: 3, batch_size: 16, max_seq_length: 256 },
+  embedding: { learning_rate: 2e-5, num_epochs: 3, batch_size: 16, max_seq_length: 256 },
+} as const;
+type SupervisedMethod = keyof typeof DEFAULTS;
 
 /**
  * Fills in the defaults of `method` and checks what was sent; null stands for absent. Errors name
@@ -65,8 +56,12 @@ export function normaliseHyperparameters<M extends Method>(
   context: { gpuCount: number },
 ): { values: HyperparametersOf<M> } {
   refuseUnknown(method, raw);
-  const values = method === "grpo" ? grpo(raw, context.gpuCount) : sftText(raw, context.gpuCount);
+  const values = isGrpo(method) ? grpo(raw, context.gpuCount) : supervised(method, raw, context.gpuCount);
   return { values: values as HyperparametersOf<M> };
+}
+
+function isGrpo(method: Method): method is "grpo" {
+  return method === "grpo";
 }
 
 function grpo(raw: Record<string, unknown>, gpuCount: number): GrpoHyperparameters {
@@ -88,38 +83,52 @@ function grpo(raw: Record<string, unknown>, gpuCount: number): GrpoHyperparamete
   };
 }
 
-function sftText(raw: Record<string, unknown>, gpuCount: number): SftTextHyperparameters {
-  const batchSize = numberOf(raw, "batch_size") ?? 1;
+function supervised(method: SupervisedMethod, raw: Record<string, unknown>, gpuCount: number) {
+  const defaults = DEFAULTS[method];
+  const batchSize = numberOf(raw, "batch_size") ?? defaults.batch_size;
   const batch = numberOf(raw, "global_batch_size") ?? batchSize * gpuCount;
   requireMultiple(batch, batchSize * gpuCount, "batch_size × the number of GPUs (one process each)");
   return {
-    learning_rate: numberOf(raw, "learning_rate") ?? 2e-5,
-    num_epochs: numberOf(raw, "num_epochs") ?? 1,
+    learning_rate: numberOf(raw, "learning_rate") ?? defaults.learning_rate,
+    num_epochs: numberOf(raw, "num_epochs") ?? defaults.num_epochs,
     max_steps: numberOf(raw, "max_steps") ?? null,
     batch_size: batchSize,
     global_batch_size: batch,
-    max_seq_length: numberOf(raw, "max_seq_length") ?? 1024,
+    max_seq_length: numberOf(raw, "max_seq_length") ?? defaults.max_seq_length,
     seed: numberOf(raw, "seed") ?? 42,
     ...optional(raw),
   };
 }
 
-/** Only what was sent: absent keys stay absent, so that they are not echoed. */
-function optional(
-  raw: Record<string, unknown>,
-): Pick<GrpoHyperparameters, "system_prompt" | "lora_rank" | "lora_alpha" | "lora_dropout"> {
+/** Only what was sent: absent keys stay absent, so that they are not echoed. What a method has not is refused before. */
+function optional(raw: Record<string, unknown>) {
+  const numbers = present(OPTIONAL_NUMBERS, (key) => numberOf(raw, key));
+  for (const key of ["lora_alpha", "lora_dropout"] as const) {
+    if (numbers.lora_rank === undefined && numbers[key] !== undefined) throw refused(key, "needs lora_rank");
+  }
   const systemPrompt = systemPromptOf(raw);
-  const rank = numberOf(raw, "lora_rank");
-  const alpha = numberOf(raw, "lora_alpha");
-  const dropout = numberOf(raw, "lora_dropout");
-  if (rank === undefined && alpha !== undefined) throw refused("lora_alpha", "needs lora_rank");
-  if (rank === undefined && dropout !== undefined) throw refused("lora_dropout", "needs lora_rank");
+  const scheduler = choiceOf(raw, "lr_scheduler");
+  const optimizer = choiceOf(raw, "optimizer");
+  const dynamicLoss = flagOf(raw, "dynamic_loss");
   return {
     ...(systemPrompt === undefined ? {} : { system_prompt: systemPrompt }),
-    ...(rank === undefined ? {} : { lora_rank: rank }),
-    ...(alpha === undefined ? {} : { lora_alpha: alpha }),
-    ...(dropout === undefined ? {} : { lora_dropout: dropout }),
+    ...numbers,
+    ...(scheduler === undefined ? {} : { lr_scheduler: scheduler }),
+    ...(optimizer === undefined ? {} : { optimizer }),
+    ...(dynamicLoss === undefined ? {} : { dynamic_loss: dynamicLoss }),
   };
+}
+
+function present<K extends string>(
+  keys: readonly K[],
+  read: (key: K) => number | undefined,
+): Partial<Record<K, number>> {
+  const found: Partial<Record<K, number>> = {};
+  for (const key of keys) {
+    const value = read(key);
+    if (value !== undefined) found[key] = value;
+  }
+  return found;
 }
 
 function refuseUnknown(method: Method, raw: Record<string, unknown>): void {
@@ -135,57 +144,7 @@ function refuseUnknown(method: Method, raw: Record<string, unknown>): void {
   }
 }
 
-function numberOf(raw: Record<string, unknown>, key: NumberKey): number | undefined {
-  const value = raw[key];
-  if (value === undefined || value === null) return undefined;
-  const range: Range = RANGES[key];
-  if (typeof value !== "number" || !within(value, range)) {
-    throw refused(key, `must be ${inWords(range)}, not ${shown(value)}`);
-  }
-  return value;
-}
-
-function within(value: number, range: Range): boolean {
-  return (
-    Number.isFinite(value) &&
-    (range.whole === undefined || Number.isInteger(value)) &&
-    (range.from === undefined || value >= range.from) &&
-    (range.above === undefined || value > range.above) &&
-    (range.to === undefined || value <= range.to) &&
-    (range.below === undefined || value < range.below)
-  );
-}
-
-/** Such as "a whole number from 1 to 1024". */
-function inWords(range: Range): string {
-  const kind = range.whole ? "a whole number" : "a number";
-  const low = range.from === undefined ? `above ${String(range.above)}` : `from ${String(range.from)}`;
-  const high = range.to === undefined ? `below ${String(range.below)}` : `to ${String(range.to)}`;
-  return range.from === undefined && range.to !== undefined
-    ? `${kind} ${low}, at most ${String(range.to)}`
-    : `${kind} ${low} ${range.to === undefined ? `and ${high}` : high}`;
-}
-
-function shown(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
-
-function systemPromptOf(raw: Record<string, unknown>): string | undefined {
-  const value = raw["system_prompt"];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "string" || value.length > MAX_SYSTEM_PROMPT_CHARS) {
-    throw refused("system_prompt", `must be text of at most ${String(MAX_SYSTEM_PROMPT_CHARS)} characters`);
-  }
-  return value;
-}
-
 function requireMultiple(batch: number, of: number, what: string): void {
   if (batch % of === 0) return;
   throw refused("global_batch_size", `must be a multiple of ${what}: ${String(batch)} is no multiple of ${String(of)}`);
-}
-
-function refused(key: string, message: string): Error {
-  const field = `hyperparameters.${key}`;
-  return invalid(field, `${field} ${message}`);
 }

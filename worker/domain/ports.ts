@@ -73,6 +73,7 @@ export interface DatasetStore {
   /** Together with the upload of the same id, which must be completed and becomes used; false when it is not. */
   createFromUpload(dataset: DatasetRecord): Promise<boolean>;
   get(accountId: string, id: string): Promise<DatasetRecord | null>;
+  byIds(accountId: string, ids: string[]): Promise<DatasetRecord[]>;
   list(accountId: string, page: PageRequest, filter: { projectId?: string }): Promise<Page<DatasetRecord>>;
 }
 
@@ -83,6 +84,8 @@ export interface FunctionStore {
   /** The account's testing functions by name. */
   listTests(accountId: string, limit: number): Promise<FunctionRecord[]>;
   get(accountId: string, id: string): Promise<FunctionRecord | null>;
+  /** By their ids. */
+  names(accountId: string, ids: string[]): Promise<Map<string, string>>;
   list(accountId: string, page: PageRequest): Promise<Page<FunctionRecord>>;
 }
 
@@ -121,6 +124,10 @@ export interface JobStore {
   /** For the job's own object and for consumers that were given the id by us: one that was deleted too. */
   load(id: string): Promise<JobRecord | null>;
   list(accountId: string, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;
+  /** The newest completed job of that name in the project. */
+  newestSuccess(accountId: string, projectId: string, name: string): Promise<JobRecord | null>;
+  /** The highest n of the names `<prefix><n>` in the project; 0 when there is none. */
+  highestNumber(accountId: string, projectId: string, prefix: string): Promise<number>;
   /** The guarded update and everything that hangs on it, in one batch; the job as it then is. */
   apply(job: JobRecord, write: TransitionWrite): Promise<JobRecord>;
   /** Whether a transition with this id has committed. */

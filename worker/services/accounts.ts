@@ -58,6 +58,18 @@ export async function listProjects(
   return ports.accounts.listProjects(principal.accountId, page);
 }
 
+/** As many as are looked at for a free number; nobody has more projects without a name of their own. */
+const NUMBERED_PROJECTS = 1000;
+
+/** `<stem>-<n>` that none of the account's newest projects is called. */
+export async function nextProjectName(ports: AccountPorts, principal: Principal, stem: string): Promise<string> {
+  const { items } = await listProjects(ports, principal, { limit: NUMBERED_PROJECTS });
+  const taken = new Set(items.map(({ name }) => name));
+  let n = 1;
+  while (taken.has(`${stem}-${String(n)}`)) n += 1;
+  return `${stem}-${String(n)}`;
+}
+
 export async function createKey(
   ports: AccountPorts,
   principal: Principal,

@@ -85,7 +85,7 @@ export async function listTestFunctions(ports: FunctionPorts, principal: Princip
 
 /** What jobs call it by: `shared:<name>`, or the bare id of one of the account; null when there is none. */
 export async function findTestFunction(
-  ports: FunctionPorts,
+  ports: Pick<FunctionPorts, "functions">,
   principal: Principal,
   name: string,
 ): Promise<string | null> {

@@ -5,7 +5,9 @@ import { notFound } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
 import type {
   CheckpointStore,
+  DatasetStore,
   EventsPage,
+  FunctionStore,
   JobDoors,
   JobFilter,
   JobStore,
@@ -17,6 +19,8 @@ import type {
   StreamEventPage,
   StreamRequest,
 } from "../domain/ports";
+import { functionNames } from "./job-functions";
+import type { JobNames } from "./services";
 
 export interface QueryPorts {
   jobs: JobStore;
@@ -28,6 +32,41 @@ export async function getJob(ports: QueryPorts, principal: Principal, id: string
   const job = id === null ? null : await ports.jobs.get(principal.accountId, id);
   if (!job) throw notFound("job");
   return job;
+}
+
+export async function newestSuccess(
+  ports: { jobs: JobStore },
+  { accountId, projectId }: Principal,
+  name: string,
+): Promise<JobRecord | null> {
+  return ports.jobs.newestSuccess(accountId, projectId, name);
+}
+
+export async function nextJobName(
+  ports: { jobs: JobStore },
+  { accountId, projectId }: Principal,
+  stem: string,
+): Promise<string> {
+  return `${stem}-${String((await ports.jobs.highestNumber(accountId, projectId, `${stem}-`)) + 1)}`;
+}
+
+/** In two reads, whatever the number of jobs. */
+export async function jobNames(
+  ports: { datasets: DatasetStore; functions: FunctionStore },
+  principal: Principal,
+  jobs: JobRecord[],
+): Promise<JobNames> {
+  const datasetIds = jobs.flatMap(({ datasetId, spec: { test } }) =>
+    test && "dataset_id" in test ? [datasetId, test.dataset_id] : [datasetId],
+  );
+  const functionIds = jobs.flatMap(({ spec }) =>
+    [...spec.functions, ...(spec.test?.functions ?? [])].map(({ id }) => id),
+  );
+  const [datasets, functions] = await Promise.all([
+    ports.datasets.byIds(principal.accountId, [...new Set(datasetIds)]),
+    functionNames(ports, principal, functionIds),
+  ]);
+  return { datasets: new Map(datasets.map((dataset) => [dataset.id, dataset])), functions };
 }
 
 export async function wholeJob({ specs }: { specs: SpecStore }, job: JobRecord): Promise<JobRecord> {

@@ -42,14 +42,19 @@ import type {
   VerifyMessage,
 } from "../domain/ports";
 
+/** A function by its bare id (null: of another form, which is not found), or a testing function by its name. */
+export type FunctionRef = { id: string | null } | { name: string };
+
 /** What a dialect's `map.toSpec` makes of a request: typed, not yet checked against the domain's rules. */
 export interface JobRequest {
   method: string;
   baseModel: string;
   /** Bare ids; a client's id that has not the dialect's form is passed as null, which is not found. */
   datasetId: string | null;
-  functions: { id: string | null; weight: number }[];
+  functions: (FunctionRef & { weight: number })[];
   hyperparameters: Record<string, unknown>;
+  /** In place of `global_batch_size`, for dialects in which it is counted by GPU. */
+  batching?: { perGpu: number; accumulation: number };
   outputName: string;
   gpu?: { type: string; count: number };
   provider?: string;
@@ -58,6 +63,13 @@ export interface JobRequest {
   hangTimeoutSeconds?: number;
   eval?: { datasetId?: string | null; splitPercent?: number; everySteps?: number };
   earlyStop?: { metric: string; patience: number; minDelta?: number; window?: number };
+  description?: string;
+  downsamplePercent?: number;
+  /** Shares or numbers of rows by label. */
+  rebalance?: Record<string, number>;
+  test?: { datasetId?: string | null; splitPercent?: number; functions: FunctionRef[] };
+  /** Datasets must be of the principal's project, not just of the account. */
+  ownProjectOnly?: boolean;
 }
 
 export interface RetryRequest {
@@ -101,6 +113,12 @@ export interface CheckpointDetail {
   files: { role: ArtifactRole; path: string; sizeBytes: number; sha256: string; url: string }[];
 }
 
+/** Those that are deleted are not in here. */
+export interface JobNames {
+  datasets: Map<string, DatasetRecord>;
+  functions: Map<string, string>;
+}
+
 export interface NewKey {
   record: ApiKeyRecord;
   /** Shown this once. */
@@ -114,6 +132,8 @@ export interface Services {
   createAccount(name: string): Promise<{ account: AccountRecord; project: ProjectRecord; key: NewKey }>;
   listAccounts(page: PageRequest): Promise<Page<AccountRecord>>;
   createProject(principal: Principal, name: string): Promise<ProjectRecord>;
+  /** A name of the form `<stem>-<n>` that is free in the account. */
+  nextProjectName(principal: Principal, stem: string): Promise<string>;
   listProjects(principal: Principal, page: PageRequest): Promise<Page<ProjectRecord>>;
   getProject(principal: Principal, id: string | null): Promise<ProjectRecord>;
   /** With its datasets, jobs and functions. Throws `conflict` while a job needs any of them, or a live key has it as default. */
@@ -161,6 +181,12 @@ export interface Services {
   findTestFunction(principal: Principal, name: string): Promise<string | null>;
 
   submitJob(principal: Principal, request: JobRequest, idempotency: Idempotency | null): Promise<JobRecord>;
+  /** The newest job of that name in the principal's project that has completed. */
+  newestSuccess(principal: Principal, name: string): Promise<JobRecord | null>;
+  /** `<stem>-<n>`, with an n above that of every job of the principal's project. */
+  nextJobName(principal: Principal, stem: string): Promise<string>;
+  /** What the datasets and functions of these jobs are called, by their bare ids (`shared:<name>` too). */
+  jobNames(principal: Principal, jobs: JobRecord[]): Promise<JobNames>;
   /** A job with the whole of its spec, of which lists show the beginning when it is over 4 KiB. */
   wholeJob(job: JobRecord): Promise<JobRecord>;
   getJob(principal: Principal, id: string | null): Promise<JobRecord>;

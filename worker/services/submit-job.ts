@@ -1,20 +1,25 @@
 /** Makes a job of a request: everything that can be known to be wrong is refused here, before any host is used. */
-import { jobSpec, method as methodSchema, type BaseModelRef, type JobSpec, type Method } from "../../protocol";
+import { jobSpec, method as methodSchema, type JobSpec, type Method } from "../../protocol";
 import type { Principal } from "../domain/accounts";
-import type { DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import { parseBaseModel } from "../domain/base-model";
-import { formatFits } from "../domain/dataset-fit";
+import { baseMisfit } from "../domain/catalogue";
 import { DomainError, invalid } from "../domain/errors";
 import { normaliseEarlyStop, normaliseEvaluation } from "../domain/evaluation";
 import { parseGpu } from "../domain/gpu";
 import { normaliseHyperparameters } from "../domain/hyperparameters";
 import type { JobRecord } from "../domain/job";
 import type { CheckpointStore, DatasetStore, FunctionStore, Settings } from "../domain/ports";
+import { normaliseDownsample, normaliseRebalance } from "../domain/preparation";
 import { checkProvider } from "../domain/provider";
+import { checkHasAnswers, normaliseTest } from "../domain/testing";
+import { baseJob } from "./base-job";
 import { createJob, earlierAnswer, type CreatePorts } from "./create-job";
+import { jobDatasets, type JobDatasets } from "./job-datasets";
+import { rewardFunctions, testFunctions, type FoundFunction } from "./job-functions";
 import type { Idempotency, JobRequest } from "./services";
 
 const MAX_OUTPUT_NAME_CHARS = 200;
+const MAX_DESCRIPTION_CHARS = 10_000;
 
 export interface SubmitPorts extends CreatePorts {
   datasets: DatasetStore;
@@ -39,35 +44,40 @@ export async function submitJob(
 
 async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequest): Promise<JobSpec> {
   const method = parseMethod(request.method);
-  if (request.outputName.trim() === "" || request.outputName.length > MAX_OUTPUT_NAME_CHARS) {
-    throw invalid("output_name", `must have 1 to ${String(MAX_OUTPUT_NAME_CHARS)} characters`);
-  }
+  checkTexts(request);
   const wanted = request.gpu ?? ports.settings.defaultGpu;
   const gpu = parseGpu(wanted.type, wanted.count);
   const provider = checkProvider(request.provider ?? null);
-  const { values } = normaliseHyperparameters(method, request.hyperparameters, { gpuCount: gpu.count });
+  const sent = { ...request.hyperparameters, ...batchOf(request, gpu.count) };
+  const { values } = normaliseHyperparameters(method, sent, { gpuCount: gpu.count });
   const base = parseBaseModel(request.baseModel, {
     allowPaths: ports.settings.dev && provider === "local",
   });
-  checkFunctionCount(method, request.functions.length);
-  const [dataset, functions, evalDataset] = await Promise.all([
-    fittingDataset(ports, principal, method, request.datasetId, "dataset_id"),
-    Promise.all(request.functions.map((fn) => ownFunction(ports, principal, fn.id))),
-    evalDatasetOf(ports, principal, method, request),
-    checkBaseJob(ports, principal, base),
+  const [datasets, functions, tests, earlierJob] = await Promise.all([
+    jobDatasets(ports, principal, method, request),
+    rewardFunctions(ports, principal, method, request.functions),
+    testFunctions(ports, principal, request.test?.functions ?? []),
+    baseJob(ports, principal, base),
   ]);
+  const misfit = baseMisfit(method, base, earlierJob?.job.method ?? null);
+  if (misfit !== null) throw invalid("base_model", misfit);
+  if (functions.some(({ format }) => format === "test")) checkHasAnswers(datasets.train, "dataset_id");
   return jobSpec.parse({
     version: 1,
     method,
     base_model: base,
-    dataset_id: dataset.id,
+    dataset_id: datasets.train.id,
     output_name: request.outputName,
     gpu,
     provider,
+    ...(request.description === undefined ? {} : { description: request.description }),
     ...(request.maxCostUsd === undefined ? {} : { max_cost_usd: request.maxCostUsd }),
     ...(request.maxDurationSeconds === undefined ? {} : { max_duration_seconds: request.maxDurationSeconds }),
     ...(request.hangTimeoutSeconds === undefined ? {} : { hang_timeout_seconds: request.hangTimeoutSeconds }),
-    ...evaluationOf(method, request, dataset, evalDataset),
+    ...evaluationOf(method, request, datasets),
+    ...preparationOf(method, request, datasets),
+    ...testOf(method, request, datasets, tests),
+    ...(earlierJob ? { lineage: earlierJob.lineage } : {}),
     hyperparameters: values,
     functions: functions.map((fn, index) => ({ id: fn.id, weight: request.functions[index]?.weight ?? 1 })),
   });
@@ -81,75 +91,54 @@ function parseMethod(text: string): Method {
   return parsed.data;
 }
 
-function checkFunctionCount(method: Method, count: number): void {
-  if (method === "grpo" && count === 0) {
-    throw invalid("reward_function_id", "grpo needs a reward function: upload one and name it here");
+function checkTexts({ outputName, description }: JobRequest): void {
+  if (outputName.trim() === "" || outputName.length > MAX_OUTPUT_NAME_CHARS) {
+    throw invalid("output_name", `must have 1 to ${String(MAX_OUTPUT_NAME_CHARS)} characters`);
   }
-  if (method !== "grpo" && count > 0) {
-    throw invalid("reward_function_id", `must be omitted: ${method} takes no reward function`);
+  if (description !== undefined && description.length > MAX_DESCRIPTION_CHARS) {
+    throw invalid("description", `must have at most ${String(MAX_DESCRIPTION_CHARS)} characters`);
   }
 }
 
-/** A dataset of the account whose rows can train (and so test) the method. */
-async function fittingDataset(
-  ports: SubmitPorts,
-  principal: Principal,
-  method: Method,
-  id: string | null,
-  field: string,
-): Promise<DatasetRecord> {
-  const dataset = id === null ? null : await ports.datasets.get(principal.accountId, id);
-  if (!dataset) throw new DomainError("not_found", "dataset not found", { field });
-  const misfit = formatFits(method, dataset);
-  if (misfit !== null) throw new DomainError("dataset_format_incompatible", misfit, { field });
-  return dataset;
-}
-
-async function evalDatasetOf(
-  ports: SubmitPorts,
-  principal: Principal,
-  method: Method,
-  request: JobRequest,
-): Promise<DatasetRecord | null> {
-  const id = request.eval?.datasetId;
-  return id === undefined ? null : fittingDataset(ports, principal, method, id, "eval.dataset_id");
+function batchOf({ batching }: JobRequest, gpuCount: number): Record<string, unknown> {
+  return batching ? { global_batch_size: batching.perGpu * batching.accumulation * gpuCount } : {};
 }
 
 function evaluationOf(
   method: Method,
   { eval: wanted, earlyStop }: JobRequest,
-  dataset: DatasetRecord,
-  evalDataset: DatasetRecord | null,
+  datasets: JobDatasets,
 ): Pick<JobSpec, "eval" | "early_stop"> {
-  const datasetId = evalDataset?.id;
-  if (evalDataset && evalDataset.format !== dataset.format) {
-    const misfit = `its format is ${evalDataset.format}, and the training data's is ${dataset.format}`;
+  if (datasets.eval && datasets.eval.format !== datasets.train.format) {
+    const misfit = `its format is ${datasets.eval.format}, and the training data's is ${datasets.train.format}`;
     throw new DomainError("dataset_format_incompatible", misfit, { field: "eval.dataset_id" });
   }
   return {
-    ...(wanted && { eval: normaliseEvaluation(method, { ...wanted, datasetId }) }),
+    ...(wanted && { eval: normaliseEvaluation(method, { ...wanted, datasetId: datasets.eval?.id }) }),
     ...(earlyStop && { early_stop: normaliseEarlyStop(method, wanted !== undefined, earlyStop) }),
   };
 }
 
-async function ownFunction(ports: SubmitPorts, principal: Principal, id: string | null): Promise<FunctionRecord> {
-  const fn = id === null ? null : await ports.functions.get(principal.accountId, id);
-  if (!fn) throw new DomainError("not_found", "reward function not found", { field: "reward_function_id" });
-  return fn;
+function preparationOf(
+  method: Method,
+  request: JobRequest,
+  { train }: JobDatasets,
+): Pick<JobSpec, "downsample_percent" | "rebalance"> {
+  const percent = normaliseDownsample(request.downsamplePercent);
+  return {
+    ...(percent === null ? {} : { downsample_percent: percent }),
+    ...(request.rebalance && { rebalance: normaliseRebalance(method, train, request.rebalance) }),
+  };
 }
 
-/** `job_<id>[@ordinal]` must name a job of the account that has such a checkpoint. */
-async function checkBaseJob(ports: SubmitPorts, principal: Principal, base: BaseModelRef): Promise<void> {
-  if (base.kind !== "job") return;
-  const job = await ports.jobs.get(principal.accountId, base.job_id);
-  if (!job) throw new DomainError("not_found", "the base model's job was not found", { field: "base_model" });
-  const found =
-    base.ordinal === undefined
-      ? job.finalCheckpointId !== null &&
-        (await ports.checkpoints.get(job.id, job.finalCheckpointId))?.state === "committed"
-      : (await ports.checkpoints.byOrdinal(job.id, base.ordinal)) !== null;
-  if (!found) {
-    const which = base.ordinal === undefined ? "final checkpoint" : `checkpoint ${String(base.ordinal)}`;
-    throw invalid("base_model", `the job has no ${which}; it is ${job.status}`);
-  }
+function testOf(
+  method: Method,
+  { test: wanted }: JobRequest,
+  datasets: JobDatasets,
+  functions: FoundFunction[],
+): Pick<JobSpec, "test"> {
+  if (!wanted) return {};
+  const functionIds = functions.map(({ id }) => id);
+  const { splitPercent } = wanted;
+  return { test: normaliseTest(method, datasets.train, { dataset: datasets.test, splitPercent, functionIds }) };
 }

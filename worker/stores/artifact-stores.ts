@@ -43,6 +43,17 @@ export class D1DatasetStore implements DatasetStore {
     return (await this.#databases(shardOf(accountId)).select().from(datasets).where(where).get()) ?? null;
   }
 
+  async byIds(accountId: string, ids: string[]): Promise<DatasetRecord[]> {
+    const db = this.#databases(shardOf(accountId));
+    const reads = inBatches(ids).map((some) =>
+      db
+        .select()
+        .from(datasets)
+        .where(and(eq(datasets.accountId, accountId), inArray(datasets.id, some), isNull(datasets.deletedAtMs))),
+    );
+    return (await Promise.all(reads)).flat();
+  }
+
   async list(accountId: string, page: PageRequest, filter: { projectId?: string }): Promise<Page<DatasetRecord>> {
     const rows = await this.#databases(shardOf(accountId))
       .select()
@@ -91,6 +102,17 @@ export class D1FunctionStore implements FunctionStore {
     return (await this.#databases(shardOf(accountId)).select().from(functions).where(where).get()) ?? null;
   }
 
+  async names(accountId: string, ids: string[]): Promise<Map<string, string>> {
+    const db = this.#databases(shardOf(accountId));
+    const reads = inBatches(ids).map((some) =>
+      db
+        .select({ id: functions.id, name: functions.name })
+        .from(functions)
+        .where(and(eq(functions.accountId, accountId), inArray(functions.id, some))),
+    );
+    return new Map((await Promise.all(reads)).flat().map(({ id, name }) => [id, name]));
+  }
+
   async list(accountId: string, page: PageRequest): Promise<Page<FunctionRecord>> {
     const rows = await this.#databases(shardOf(accountId))
       .select()
@@ -111,6 +133,14 @@ export class D1FunctionStore implements FunctionStore {
 /** As the index of their names has them. */
 function testsOf(accountId: string): SQL | undefined {
   return and(eq(functions.accountId, accountId), sql`format = 'test'`, isNull(functions.deletedAtMs));
+}
+
+/** A statement has at most 100 parameters. */
+const IDS_A_STATEMENT = 90;
+
+function inBatches(ids: string[]): string[][] {
+  const count = Math.ceil(ids.length / IDS_A_STATEMENT);
+  return Array.from({ length: count }, (_, n) => ids.slice(n * IDS_A_STATEMENT, (n + 1) * IDS_A_STATEMENT));
 }
 
 /** Written only inside a transition's batch (job-store.ts); here they are read and retired. */

@@ -83,6 +83,40 @@ export class D1JobStore implements JobStore {
     return toPage(rows.map(toJob), page);
   }
 
+  async newestSuccess(accountId: string, projectId: string, name: string): Promise<JobRecord | null> {
+    const row = await this.#db(accountId)
+      .select(joinedJob)
+      .from(jobs)
+      .innerJoin(tasks, eq(tasks.id, jobs.id))
+      .where(
+        and(
+          ...[eq(jobs.accountId, accountId), eq(jobs.projectId, projectId), eq(jobs.outputName, name)],
+          ...[eq(jobs.status, "completed"), isNull(jobs.deletedAtMs)],
+        ),
+      )
+      .orderBy(desc(jobs.id))
+      .limit(1)
+      .get();
+    return row ? toJob(row) : null;
+  }
+
+  async highestNumber(accountId: string, projectId: string, prefix: string): Promise<number> {
+    // GLOB with a known beginning is a range of the index. Longer numbers are somebody's own.
+    const number = sql`substr(${jobs.outputName}, ${prefix.length + 1})`;
+    const row = await this.#db(accountId)
+      .select({ highest: sql<number | null>`max(CAST(${number} AS INTEGER))` })
+      .from(jobs)
+      .where(
+        and(
+          ...[eq(jobs.accountId, accountId), eq(jobs.projectId, projectId)],
+          sql`${jobs.outputName} GLOB ${`${prefix}[0-9]*`}`,
+          sql`${number} NOT GLOB '*[^0-9]*' AND length(${number}) <= 9`,
+        ),
+      )
+      .get();
+    return row?.highest ?? 0;
+  }
+
   async apply(job: JobRecord, write: TransitionWrite): Promise<JobRecord> {
     const db = this.#db(job.id);
     const { decision, tid, nowMs } = write;

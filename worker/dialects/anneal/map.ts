@@ -1,5 +1,5 @@
 /** Between the native dialect's words and the domain's: pure, and total over the domain's types. */
-import { HANG_TIMEOUT_SECONDS, type BaseModelRef } from "../../../protocol";
+import { HANG_TIMEOUT_SECONDS, SHARED_FUNCTION_PREFIX, type BaseModelRef } from "../../../protocol";
 import type { z } from "@hono/zod-openapi";
 import type { ApiKeyRecord, ProjectRecord } from "../../domain/accounts";
 import type { AgentRecord, BootstrapTokenRecord } from "../../domain/agents";
@@ -13,6 +13,7 @@ import { UPLOAD_PART_BYTES, type UploadRecord } from "../../domain/uploads";
 import type { UploadStatus } from "../../services/uploads";
 import type {
   CheckpointDetail,
+  FunctionRef,
   JobRequest,
   ModelArchive,
   ModelDownload,
@@ -52,7 +53,7 @@ export function toJobRequest(body: CreateJob): JobRequest {
     method: body.method,
     baseModel: body.base_model,
     datasetId: parseId(PREFIX.dataset, body.dataset_id),
-    functions: body.functions.map(({ id, weight }) => ({ id: parseId(PREFIX.fn, id), weight })),
+    functions: body.functions.map(({ id, weight }) => ({ ...toFunctionRef(id), weight })),
     hyperparameters: body.hyperparameters,
     outputName: body.output_name,
     gpu: body.gpu,
@@ -71,7 +72,24 @@ export function toJobRequest(body: CreateJob): JobRequest {
       minDelta: body.early_stop.min_delta,
       window: body.early_stop.window,
     },
+    description: body.description,
+    downsamplePercent: body.downsample_percent,
+    rebalance: body.rebalance,
+    test: body.test && {
+      ...(body.test.dataset_id === undefined ? {} : { datasetId: parseId(PREFIX.dataset, body.test.dataset_id) }),
+      splitPercent: body.test.split_percent,
+      functions: body.test.functions.map(({ id }) => toFunctionRef(id)),
+    },
   };
+}
+
+function toFunctionRef(text: string): FunctionRef {
+  if (text.startsWith(SHARED_FUNCTION_PREFIX)) return { name: text.slice(SHARED_FUNCTION_PREFIX.length) };
+  return { id: parseId(PREFIX.fn, text) };
+}
+
+function functionId(id: string): string {
+  return id.startsWith(SHARED_FUNCTION_PREFIX) ? id : PREFIX.fn + id;
 }
 
 export function toRetryRequest(body: RetryJob): RetryRequest {
@@ -202,7 +220,7 @@ function fromSpec(spec: JobRecord["spec"]): z.infer<typeof schema.jobSpec> {
   return {
     base_model: fromBaseModel(spec.base_model),
     hyperparameters: spec.hyperparameters,
-    functions: spec.functions.map(({ id, weight }) => ({ id: PREFIX.fn + id, weight })),
+    functions: spec.functions.map(({ id, weight }) => ({ id: functionId(id), weight })),
     gpu: spec.gpu,
     provider: spec.provider,
     max_cost_usd: spec.max_cost_usd ?? null,
@@ -223,6 +241,17 @@ function fromSpec(spec: JobRecord["spec"]): z.infer<typeof schema.jobSpec> {
           window: spec.early_stop.metric === "reward" ? spec.early_stop.window : null,
         }
       : null,
+    description: spec.description ?? null,
+    downsample_percent: spec.downsample_percent ?? null,
+    rebalance: spec.rebalance ?? null,
+    test: spec.test
+      ? {
+          dataset_id: "dataset_id" in spec.test ? PREFIX.dataset + spec.test.dataset_id : null,
+          split_percent: "split_percent" in spec.test ? spec.test.split_percent : null,
+          functions: spec.test.functions.map(({ id }) => ({ id: functionId(id) })),
+        }
+      : null,
+    lineage: spec.lineage ?? null,
   };
 }
 

@@ -6,8 +6,10 @@ import {
   failureReason,
   functionFormat,
   gpuInfo,
+  lineage,
   METHODS,
   metricKind,
+  rebalance,
   slotInfo,
 } from "../../../protocol";
 import { SCOPES } from "../../domain/accounts";
@@ -171,6 +173,9 @@ export const fn = z
   .openapi("Function");
 
 const gpu = z.object({ type: z.string(), count: z.int() });
+const functionRef = z
+  .string()
+  .openapi({ description: "`rf_<id>`, or `shared:<name>` for one that comes with Anneal." });
 const weighted = z.object({ id: z.string(), weight: z.number() });
 
 const TEN_YEARS_SECONDS = 315_360_000;
@@ -186,7 +191,7 @@ export const createJob = z
     }),
     dataset_id: z.string(),
     functions: z
-      .array(z.strictObject({ id: z.string(), weight: z.number().default(1) }))
+      .array(z.strictObject({ id: functionRef, weight: z.number().default(1) }))
       .max(16)
       .default([]),
     hyperparameters: z.record(z.string(), z.unknown()).default({}),
@@ -223,6 +228,33 @@ export const createJob = z
           "Stop after `patience` comparisons without an improvement of more than `min_delta` (0), and keep the best " +
           "weights as the final ones. eval_loss (needs eval) is compared at each evaluation; reward (grpo), as the " +
           "mean of the last `window` steps (10), once in so many steps.",
+      }),
+    description: z.string().max(10_000).optional(),
+    downsample_percent: z.number().gt(0).max(100).optional().openapi({
+      description: "Train on this share of the rows, drawn with the seed once those to test on are taken out.",
+    }),
+    rebalance: z
+      .record(z.string(), z.number())
+      .optional()
+      .openapi({
+        description:
+          "For classification: a share of the rows for every label (they sum to 1), or numbers of rows, where a label " +
+          "that is left out keeps its own. Binary data has the labels positive and negative.",
+      }),
+    test: z
+      .strictObject({
+        dataset_id: z.string().optional(),
+        split_percent: z.number().gt(0).lt(100).optional(),
+        functions: z
+          .array(z.strictObject({ id: functionRef }))
+          .max(20)
+          .default([]),
+      })
+      .optional()
+      .openapi({
+        description:
+          "Test every checkpoint when the training is over: on another dataset, or on a share of the rows held back by " +
+          "the job's seed (exactly one of the two). Functions are of format test.",
       }),
   })
   .openapi("CreateJob");
@@ -268,6 +300,19 @@ export const jobSpec = z
         window: z.int().nullable(),
       })
       .nullable(),
+    description: z.string().nullable(),
+    downsample_percent: z.number().nullable(),
+    rebalance: rebalance.nullable(),
+    test: z
+      .object({
+        dataset_id: z.string().nullable(),
+        split_percent: z.number().nullable(),
+        functions: z.array(z.object({ id: z.string() })),
+      })
+      .nullable(),
+    lineage: lineage
+      .nullable()
+      .openapi({ description: "Where a base model that is another job's came from; `root` began it all." }),
   })
   .openapi("JobSpec");
 

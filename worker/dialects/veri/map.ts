@@ -5,10 +5,10 @@ import { invalid } from "../../domain/errors";
 import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
 import { JOB_STATUSES, isTerminal, type JobStatus } from "../../domain/job-state";
-import type { Method } from "../../../protocol";
+import { METHODS, SHARED_FUNCTION_PREFIX, type Method } from "../../../protocol";
 import type { JobRequest } from "../../services/services";
 import type { CreateTrainingJobBody } from "./create-job-schema";
-import type { VeriStatus } from "./schema";
+import type { VeriMethod, VeriStatus } from "./schema";
 
 export function statusWord(status: JobStatus): VeriStatus {
   switch (status) {
@@ -35,6 +35,26 @@ export function statusesOf(word: VeriStatus): JobStatus[] {
   return JOB_STATUSES.filter((status) => statusWord(status) === word);
 }
 
+export function methodWord(method: Method): VeriMethod {
+  switch (method) {
+    case "sft_text":
+    case "grpo":
+      return method;
+    case "classification":
+    case "regression":
+    case "embedding":
+      return `sft_${method}`;
+  }
+}
+
+/** For filters; null: no job has it yet. */
+export function methodOf(word: VeriMethod): Method | null {
+  return METHODS.find((method) => methodWord(method) === word) ?? null;
+}
+
+/** Methods that can be asked for here. */
+const CREATABLE: readonly string[] = ["grpo", "sft_text"];
+
 export const STATUS_WORDS = Object.fromEntries(JOB_STATUSES.map((status) => [status, statusWord(status)])) as Record<
   JobStatus,
   VeriStatus
@@ -52,6 +72,9 @@ export function toSpec(body: CreateTrainingJobBody): JobRequest {
   const method = body.method ?? "grpo";
   if (method === "sft_video_gen") {
     throw invalid("method", "sft_video_gen is not in this release: it has no trainer for video yet");
+  }
+  if (!CREATABLE.includes(method)) {
+    throw invalid("method", `unknown method '${method.slice(0, 100)}'; known: ${CREATABLE.join(", ")}`);
   }
   const destination = body.checkpoint_destination?.type ?? "veri";
   if (destination !== "veri") {
@@ -121,7 +144,7 @@ export function fromJobInList(job: JobRecord) {
   return {
     ...jobStatus(job),
     base_model: job.baseModel,
-    method: job.method,
+    method: methodWord(job.method),
     output_name: job.outputName,
     provider: job.provider,
     dashboard_url: null,
@@ -135,14 +158,12 @@ export function jobStatus(job: JobRecord) {
 }
 
 function jobHead(job: JobRecord, downloadUrl: string | null) {
-  const [onlyFunction, ...others] = job.spec.functions;
   return {
     ...jobStatus(job),
     base_model: job.baseModel,
     dataset_id: `ds_${job.datasetId}`,
-    // Veri has one: of several none is *the* one.
-    reward_function_id: onlyFunction && others.length === 0 ? `rf_${onlyFunction.id}` : null,
-    method: job.method,
+    reward_function_id: rewardFunctionId(job),
+    method: methodWord(job.method),
     output_name: job.outputName,
     hyperparameters: hyperparameters(job),
     dashboard_url: null,
@@ -152,6 +173,13 @@ function jobHead(job: JobRecord, downloadUrl: string | null) {
     gpu_requested: { type: job.spec.gpu.type, count: job.spec.gpu.count },
     provider: job.provider,
   };
+}
+
+/** Veri has one, of the account's own: of several none is *the* one, and a shared one has no id here. */
+function rewardFunctionId({ spec: { functions } }: JobRecord): string | null {
+  const [only, ...others] = functions;
+  if (!only || others.length > 0 || only.id.startsWith(SHARED_FUNCTION_PREFIX)) return null;
+  return `rf_${only.id}`;
 }
 
 function outcome(job: JobRecord) {

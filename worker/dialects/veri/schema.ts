@@ -1,12 +1,20 @@
 /** Veri's shapes on the wire, as its contract's examples have them: same names, same order, nulls explicit. */
 import { z } from "@hono/zod-openapi";
-import { METHODS, functionFormat } from "../../../protocol";
+import { functionFormat } from "../../../protocol";
 
 export const VERI_STATUSES = ["queued", "provisioning", "running", "completed", "failed", "cancelled"] as const;
 export type VeriStatus = (typeof VERI_STATUSES)[number];
 
-/** Methods of the contract: those of this release, and the one that has its own release to come. */
-export const VERI_METHODS = [...METHODS, "sft_video_gen"] as const;
+/** Methods that jobs here may have. Those of the middle are made through other APIs; the last has a release to come. */
+export const VERI_METHODS = [
+  "sft_text",
+  "grpo",
+  "sft_classification",
+  "sft_regression",
+  "sft_embedding",
+  "sft_video_gen",
+] as const;
+export type VeriMethod = (typeof VERI_METHODS)[number];
 
 const timestamp = z.string().openapi({ example: "2026-04-14T12:10:00Z" });
 

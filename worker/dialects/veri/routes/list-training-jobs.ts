@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute } from "../../../http/define-route";
 import { pageParams } from "../../../http/page-params";
-import { fromJobInList, list, statusesOf } from "../map";
+import { fromJobInList, list, methodOf, statusesOf } from "../map";
 import { VERI_METHODS, VERI_STATUSES, trainingJobList } from "../schema";
 
 export const listTrainingJobs = defineRoute({
@@ -19,7 +19,9 @@ export const listTrainingJobs = defineRoute({
   answer: { description: "A page of jobs, in brief.", schema: trainingJobList },
   handler: async ({ query, principal, services }) => {
     const { status, method, ...page } = query;
-    const filter = { ...(status ? { statuses: statusesOf(status) } : {}), ...(method ? { method } : {}) };
+    const wanted = method && methodOf(method);
+    if (wanted === null) return list({ items: [], hasMore: false });
+    const filter = { ...(status ? { statuses: statusesOf(status) } : {}), ...(wanted ? { method: wanted } : {}) };
     const jobs = await services.listJobs(principal, filter, page);
     return list({ ...jobs, items: jobs.items.map(fromJobInList) });
   },
