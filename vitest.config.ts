@@ -2,9 +2,11 @@
  * Four kinds of tests: `workers` runs inside workerd with the worker's own configuration, `streams` inside workerd with an
  * object that has only streams in it, `node` in plain Node, `e2e` in Node against whole processes.
  */
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig, defineProject } from "vitest/config";
+import { parse } from "yaml";
 
 /** What a deployment sets as secrets: any 32 bytes do here. */
 const TEST_SECRETS = {
@@ -13,6 +15,13 @@ const TEST_SECRETS = {
   ANNEAL_DEPLOYMENT: "dev",
   ANNEAL_SUBSTITUTE_GPUS: "true",
 };
+
+/** The maker's document for tests inside workerd, which have no files of ours; empty where it is not to be had. */
+function emissaryContract(): string {
+  const shared = path.resolve(import.meta.dirname, process.env["ANNEAL_SHARED_DIR"] ?? "../shared");
+  const file = path.join(shared, "contracts", "emissary.openapi.fixed.yaml");
+  return existsSync(file) ? JSON.stringify(parse(readFileSync(file, "utf8"))) : "";
+}
 
 export default defineConfig({
   test: {
@@ -23,7 +32,13 @@ export default defineConfig({
           plugins: [
             cloudflareTest({
               wrangler: { configPath: "./wrangler.toml" },
-              miniflare: { bindings: { ...TEST_SECRETS, TEST_MIGRATIONS: migrations } },
+              miniflare: {
+                bindings: {
+                  ...TEST_SECRETS,
+                  TEST_MIGRATIONS: migrations,
+                  TEST_EMISSARY_CONTRACT: emissaryContract(),
+                },
+              },
             }),
           ],
           test: {

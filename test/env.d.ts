@@ -11,6 +11,8 @@ declare global {
     }
     interface Env extends WorkerEnv {
       TEST_MIGRATIONS: D1Migration[];
+      /** Emissary's OpenAPI document as JSON; empty where the shared folder is not there. */
+      TEST_EMISSARY_CONTRACT: string;
       /** Only in the `streams` project. */
       STREAM_FIXTURE: DurableObjectNamespace<StreamFixture>;
     }

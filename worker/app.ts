@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { adminApi } from "./admin-api";
 import { registerAgentApi } from "./agent-api";
 import { annealDialect } from "./dialects/anneal";
+import { emissaryDialect } from "./dialects/emissary";
 import { veriDialect } from "./dialects/veri";
 import { DomainError } from "./domain/errors";
 import { mountDialect, prepare } from "./http/dialect";
@@ -14,7 +15,7 @@ import { requestId } from "./http/request-id";
 import { securityHeaders } from "./http/security-headers";
 
 /** The order of the APIs on `/docs`. */
-const DIALECTS = [annealDialect, veriDialect, adminApi];
+const DIALECTS = [annealDialect, veriDialect, emissaryDialect, adminApi];
 
 export function createApp(deps: EdgeDeps): Hono<HttpEnv> {
   const root = new Hono<HttpEnv>();

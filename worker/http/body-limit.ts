@@ -12,13 +12,29 @@ export const MAX_UPLOAD_BYTES = 95 * MIB;
 
 /** Reads a JSON body within its limit; validators parse it from the new request, and idempotency hashes it as it came. */
 export const jsonBody: MiddlewareHandler<HttpEnv> = async (c, next) => {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of limitedBody(c.req.raw, MAX_JSON_BYTES)) chunks.push(chunk);
-  const body = Buffer.concat(chunks);
+  const body = await wholeBody(c.req.raw);
   c.set("rawBody", body);
   c.req.raw = new Request(c.req.raw, { body });
   await next();
 };
+
+/** As `jsonBody`, for routes on which no body is an empty object. */
+export const optionalJsonBody: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  const sent = await wholeBody(c.req.raw);
+  const isEmpty = sent.byteLength === 0;
+  const headers = new Headers(c.req.raw.headers);
+  if (isEmpty) headers.set("content-type", "application/json");
+  const body = isEmpty ? "{}" : sent;
+  c.set("rawBody", sent);
+  c.req.raw = new Request(c.req.raw, { headers, body });
+  await next();
+};
+
+async function wholeBody(request: Request): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of limitedBody(request, MAX_JSON_BYTES)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
 
 /** What to do with a file that one request cannot carry. */
 const UPLOAD_ROUTE =

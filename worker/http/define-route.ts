@@ -10,7 +10,7 @@ import { STATUS_OF, type ErrorCode } from "../domain/errors";
 import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Idempotency, Services } from "../services/services";
 import { keyAuth } from "./auth";
-import { jsonBody } from "./body-limit";
+import { jsonBody, optionalJsonBody } from "./body-limit";
 import type { HttpEnv } from "./http-env";
 import { idempotencyOf, MAX_IDEMPOTENCY_KEY_CHARS } from "./idempotency";
 
@@ -36,6 +36,8 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   method: "get" | "post" | "put" | "patch" | "delete";
   /** Whole, with `{params}`. */
   path: string;
+  /** The last of them takes the rest of the path, slashes included. */
+  lastParamIsRest?: boolean;
   summary: string;
   description?: string;
   tags: string[];
@@ -45,6 +47,8 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   query?: Q;
   /** A JSON body. */
   body?: B;
+  /** No body, or an empty one, stands for `{}`. */
+  bodyIsOptional?: boolean;
   /** Documents a multipart body; the handler reads it by `withUploadForm`. */
   form?: z.ZodType;
   /** Documents a body of plain bytes; the handler reads `request.body`. */
@@ -75,6 +79,8 @@ export interface Route {
   operationId: string;
   method: string;
   path: string;
+  /** The path as Hono matches it. */
+  pattern: string;
   mount(app: OpenAPIHono<HttpEnv>, host: RouteHost): void;
 }
 
@@ -91,6 +97,7 @@ export function defineRoute<
     operationId,
     method,
     path,
+    pattern: patternOf(definition).replaceAll(/\{(\w+)\}/g, ":$1"),
     mount(app, host) {
       app.openAPIRegistry.registerPath(documented(definition, host));
       app.openapi(validated(definition, host), handled(definition));
@@ -135,13 +142,14 @@ type AnyDefinition = Pick<
 
 /** The route as it runs: middleware in order, then the validators. */
 function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
-  const { method, path, params, query, body, scope, firstRead } = definition;
+  const { method, params, query, body, scope, firstRead } = definition;
+  const path = patternOf(definition);
   const auth = host.auth ?? keyAuth(scope ?? "read", firstRead ?? (() => ({ kind: "none" })));
   return {
     method,
     path,
     hide: true,
-    middleware: [host.prepare, auth, ...(body ? [jsonBody] : [])],
+    middleware: [host.prepare, auth, ...(body ? [definition.bodyIsOptional ? optionalJsonBody : jsonBody] : [])],
     request: {
       ...(params ? { params: params as z.ZodObject } : {}),
       ...(query ? { query: query as z.ZodObject } : {}),
@@ -149,6 +157,10 @@ function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
     },
     responses: {},
   };
+}
+
+function patternOf({ path, lastParamIsRest }: Pick<AnyDefinition, "path" | "lastParamIsRest">): string {
+  return lastParamIsRest ? path.replace(/\{(\w+)\}$/, ":$1{.+}") : path;
 }
 
 /** The route as it is documented. */
@@ -172,7 +184,7 @@ function documented(definition: AnyDefinition, host: RouteHost): RouteConfig {
       ...(params ? { params: params as z.ZodObject } : {}),
       ...(query ? { query: query as z.ZodObject } : {}),
       ...(definition.idempotent ? { headers: idempotencyHeader } : {}),
-      ...(content ? { body: { required: true, content } } : {}),
+      ...(content ? { body: { required: definition.bodyIsOptional !== true, content } } : {}),
     },
     responses: {
       [answer.status ?? 200]: {

@@ -52,11 +52,11 @@ export function prepare(deps: EdgeDeps): MiddlewareHandler<HttpEnv> {
 /** A path that is ours with a method that is not: 405, in the dialect's shape. Registered last, so it is asked last. */
 function refuseOtherMethods(app: OpenAPIHono<HttpEnv>, routes: Route[]): void {
   const methodsOf = new Map<string, string[]>();
-  for (const { path, method } of routes) {
-    methodsOf.set(path, [...(methodsOf.get(path) ?? []), method.toUpperCase()]);
+  for (const { pattern, method } of routes) {
+    methodsOf.set(pattern, [...(methodsOf.get(pattern) ?? []), method.toUpperCase()]);
   }
-  for (const [path, methods] of methodsOf) {
-    app.all(path.replaceAll(/\{(.+?)\}/g, ":$1"), () => {
+  for (const [pattern, methods] of methodsOf) {
+    app.all(pattern, () => {
       throw new DomainError("method_not_allowed", `this path takes ${methods.join(", ")}`, {
         facts: { allow: methods.join(", ") },
       });

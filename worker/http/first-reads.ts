@@ -3,13 +3,14 @@ import { notFound } from "../domain/errors";
 import { parseId } from "../domain/ids";
 import type { FirstRead } from "../domain/ports";
 
-/** The path's `{id}`; one of another form reads nothing and is not found. */
+/** The path's `{id}`, or what the dialect calls it; one of another form reads nothing and is not found. */
 export function readById(
   kind: Exclude<FirstRead["kind"], "none">,
   prefix: string,
+  param = "id",
 ): (params: Record<string, string>) => FirstRead {
   return (params) => {
-    const id = parseId(prefix, params["id"] ?? "");
+    const id = parseId(prefix, params[param] ?? "");
     return id === null ? { kind: "none" } : { kind, id };
   };
 }

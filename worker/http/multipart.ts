@@ -16,6 +16,8 @@ export interface UploadForm {
   /** Throws 400 naming the field when it is missing, or not yet known because it comes after the file. */
   required(name: string): string;
   optional(name: string): string | undefined;
+  /** True unless the file may be absent and is. */
+  readonly hasFile: boolean;
   /** As its sender calls it; undefined when it has no name. */
   readonly fileName: string | undefined;
   /** The file's bytes; can be read once. */
@@ -25,6 +27,8 @@ export interface UploadForm {
 export interface FormLimits {
   fields: readonly string[];
   fileField: string;
+  /** Then a form without it is read to its end. */
+  fileIsOptional?: boolean;
   /** Of the whole body. */
   maxBytes: number;
 }
@@ -102,6 +106,10 @@ class FormReader implements UploadForm {
     });
   }
 
+  get hasFile(): boolean {
+    return this.#fileOpened;
+  }
+
   get fileName(): string | undefined {
     return this.#fileName;
   }
@@ -118,7 +126,8 @@ class FormReader implements UploadForm {
 
   async openFile(): Promise<void> {
     while (!this.#fileOpened && (await this.#pull())) continue;
-    if (!this.#fileOpened) throw invalid(this.#limits.fileField, "is required: the form has no such file");
+    if (!this.#fileOpened && !this.#limits.fileIsOptional)
+      throw invalid(this.#limits.fileField, "is required: the form has no such file");
   }
 
   async drain(): Promise<void> {

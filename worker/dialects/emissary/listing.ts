@@ -1,0 +1,17 @@
+/** Lists are bare arrays here, newest first; where there is more, the Link header has its address. */
+import type { Page } from "../../domain/ports";
+
+export function listAnswer<T extends { id: string }>(
+  call: { origin: string; request: Request; query: { limit: number } },
+  page: Page<T>,
+  prefix: string,
+  items: object[],
+): Response {
+  const last = page.items.at(-1);
+  const headers: Record<string, string> = {};
+  if (page.hasMore && last) {
+    const next = `${call.origin}${new URL(call.request.url).pathname}?limit=${String(call.query.limit)}&after=${prefix}${last.id}`;
+    headers["link"] = `<${next}>; rel="next"`;
+  }
+  return Response.json(items, { headers });
+}
