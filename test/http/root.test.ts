@@ -5,7 +5,14 @@ import { ask } from "../harness/worker-client";
 describe("the root", () => {
   it("answers without a key only what is public", async () => {
     expect((await ask("/healthcheck")).body).toEqual({ status: "ok" });
-    for (const path of ["/docs", "/docs/veri", "/docs/anneal", "/openapi.json", "/openapi/veri.json", "/openapi/emissary.json"]) {
+    for (const path of [
+      "/docs",
+      "/docs/veri",
+      "/docs/anneal",
+      "/openapi.json",
+      "/openapi/veri.json",
+      "/openapi/emissary.json",
+    ]) {
       expect((await ask(path)).status).toBe(200);
     }
   });
