@@ -40,7 +40,7 @@ CSV_COLUMNS = {
         "completion": ("completion", "expected_output", "label", "category"),
     },
     "text_label": {"text": _INPUT, "label": _OUTPUT},
-    "text_score": {"text": _INPUT, "score": ("score", *_OUTPUT)},
+    "text_score": {"text": ("input", "text", "prompt"), "score": ("score", *_OUTPUT)},
     "text_pair_score": {"text1": ("text1",), "text2": ("text2",), "score": ("score",)},
 }
 FORMATS_OF_METHOD = {

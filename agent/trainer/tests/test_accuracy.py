@@ -56,8 +56,8 @@ def test_classification_of_bank_customers_questions(tmp_path):
     def rows(name):
         return [{"text": text, "label": label} for text, label in banking(name)]
 
-    h = {"max_steps": None, "num_epochs": 4, "learning_rate": 3e-4, "batch_size": 32, "global_batch_size": 32}
-    h |= {"max_seq_length": 64, "warmup_ratio": 0.1, "eval_batch_size": 64}
+    h = {"max_steps": None, "num_epochs": 3, "learning_rate": 3e-4, "batch_size": 16, "global_batch_size": 16}
+    h |= {"max_seq_length": 32, "warmup_ratio": 0.1, "eval_batch_size": 64}
     job, outputs, seconds = trained(
         tmp_path, "classification", rows("train"), "text_label", rows("test"), Classification, **h
     )
@@ -109,10 +109,10 @@ def spearman(first, second):
 
 
 def test_embedding_of_questions_with_the_same_intent(tmp_path):
-    h = {"max_steps": None, "num_epochs": 1, "learning_rate": 1e-4, "batch_size": 32, "global_batch_size": 32}
-    h |= {"max_seq_length": 64, "warmup_ratio": 0.1}
+    h = {"max_steps": None, "num_epochs": 1, "learning_rate": 1e-4, "batch_size": 16, "global_batch_size": 16}
+    h |= {"max_seq_length": 32, "warmup_ratio": 0.1, "eval_batch_size": 64}
     job, outputs, seconds = trained(
-        tmp_path, "embedding", pairs("train", 6000), "text_pair_score", pairs("test", 2000), Embedding, **h
+        tmp_path, "embedding", pairs("train", 3000), "text_pair_score", pairs("test", 2000), Embedding, **h
     )
     scores = [row.score for row in job.rows_to_test]
     untrained = job.predict(MINILM, job.test_rows(), lambda: None)
@@ -133,9 +133,9 @@ def questions(name, count):
 
 def test_regression_of_the_size_of_an_answer(tmp_path):
     h = {"max_steps": None, "num_epochs": 2, "learning_rate": 2e-4, "batch_size": 16, "global_batch_size": 16}
-    h |= {"max_seq_length": 128, "warmup_ratio": 0.1}
+    h |= {"max_seq_length": 96, "warmup_ratio": 0.1, "eval_batch_size": 64}
     job, outputs, seconds = trained(
-        tmp_path, "regression", questions("train", 3000), "text_score", questions("test", 1319), Regression, **h
+        tmp_path, "regression", questions("train", 1500), "text_score", questions("test", 600), Regression, **h
     )
     mean = sum(row.score for row in job.rows) / len(job.rows)
     scores = [row.score for row in job.rows_to_test]

@@ -6,7 +6,16 @@ import socket
 import pytest
 from forked import Forked, train
 from in_process import checkpoints, losses
-from trainer_process import grpo_config, planned, sft_config, weights
+from trainer_process import (
+    TINY,
+    classification_config,
+    embedding_config,
+    grpo_config,
+    planned,
+    regression_config,
+    sft_config,
+    weights,
+)
 
 EVERY_STEP = 1e-9
 NEAR = 1e-5
@@ -67,6 +76,16 @@ def test_the_first_of_two_processes_tests(tmp_path):
     lines = world(tmp_path / "two", sft_config, test=plan, h={"batch_size": 2})
     assert [line["done"] for line in lines if line["type"] == "testing"] == [0, 1]
     assert set(checkpoints(lines, "test")) == {6} and lines[-1]["type"] == "finished"
+
+
+@pytest.mark.parametrize(("make", "steps"), [(classification_config, 2), (regression_config, 1), (embedding_config, 2)])
+def test_two_processes_learn_from_rows_as_one_does(tmp_path, make, steps):
+    # tiny-llama has no dropout, whose masks would be each rank's own.
+    changes = {"base_model": TINY, "h": {"batch_size": 2, "global_batch_size": 8, "max_steps": steps}}
+    one = Forked(tmp_path / "one", make(make_folder(tmp_path / "one"), **changes)).finish()
+    two = world(tmp_path / "two", make, **changes)
+    assert_near(one, two, ["loss", "grad_norm", "learning_rate"])
+    assert_near_weights(one, two, steps)
 
 
 def make_folder(folder):
