@@ -73,4 +73,20 @@ describe("exit codes", { timeout: 60_000 }, () => {
     expect(ended).toEqual({ code: 1, stdout: "", stderr: "error: job not found [not_found]\n" });
     expect(authorization).toBe("Bearer sk-env");
   });
+
+  it("0 when something was deleted, of each kind, with one line of JSON", async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(`${request.method ?? ""} ${request.url ?? ""}`);
+      response.writeHead(200, { "content-type": "application/json" }).end('{"id":"x","deleted":true}');
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    const env = { ANNEAL_URL: `http://127.0.0.1:${String(port)}`, ANNEAL_API_KEY: "sk-x" };
+    const kinds = ["projects", "datasets", "functions", "jobs"];
+    const ended = await Promise.all(kinds.map((kind) => anneal([kind, "delete", "x", "--json"], env)));
+    server.close();
+    expect(ended).toEqual(kinds.map(() => ({ code: 0, stdout: '{"id":"x","deleted":true}\n', stderr: "" })));
+    expect(asked.sort()).toEqual(kinds.map((kind) => `DELETE /anneal/v1/${kind}/x`).sort());
+  });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DATASET_FORMATS, type Method } from "../../protocol";
+import { csvCells } from "../../worker/domain/csv-cells";
 import { formatFits, methodsFor } from "../../worker/domain/dataset-fit";
 import { DatasetScanner, type DatasetProfile } from "../../worker/domain/dataset-scan";
 import { DomainError } from "../../worker/domain/errors";
@@ -186,6 +187,16 @@ describe("CSV", () => {
     const error = refusal(...chunks);
     expect(error).toMatchObject({ code: "invalid_request", detail: { field: "file", line } });
     expect(error.message).toContain(sentence);
+  });
+
+  it("gives back every cell that was written", () => {
+    const written = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+    const cells = fc.array(fc.string({ unit: fc.constantFrom("a", '"', ",", "\n", "\r", " ", "é") }), { minLength: 1 });
+    fc.assert(
+      fc.property(cells, (record) => {
+        expect(csvCells(record.map(written).join(","))).toEqual(record);
+      }),
+    );
   });
 
   it("without a row is empty", () => {

@@ -88,6 +88,26 @@ describe("a job", () => {
     await sweep();
   });
 
+  it(
+    "with more files than a round takes goes in rounds, and after a crash between its steps",
+    { timeout: 60_000 },
+    async () => {
+      const principal = await newAccount();
+      const job = await newJob(principal);
+      await cancel(principal, job.id);
+      const files = Array.from({ length: 1001 }, (_, n) => `ckpt/${job.id}/1/1/x/${String(n)}`);
+      for (let at = 0; at < files.length; at += 100) {
+        await Promise.all(files.slice(at, at + 100).map((key) => env.BUCKET.put(key, "w")));
+      }
+      await deleteJob(principal, job.id);
+      await env.JOB.getByName(job.id).erase(job.id);
+      await sweep();
+      expect([(await keys(`ckpt/${job.id}/`)).length, await count("jobs", job.id)]).toEqual([1, 1]);
+      await sweep();
+      expect([(await keys(`ckpt/${job.id}/`)).length, await count("jobs", job.id)]).toEqual([0, 0]);
+    },
+  );
+
   it("stays while it lives, and while one lives that begins from it", async () => {
     const principal = await newAccount();
     const base = await trained(principal);

@@ -8,8 +8,8 @@ export function csvCells(record: string): string[] | string {
   if (!record.includes('"')) return record.includes("\r") ? STRAY_RETURN : record.split(",");
   const cells: string[] = [];
   for (let at = 0; ;) {
-    const end = record[at] === '"' ? closingQuote(record, at) + 1 : plainEnd(record, at);
-    if (end === 0) return "begins a row with a quote that is never closed";
+    const end = record[at] === '"' ? quotedEnd(record, at) : plainEnd(record, at);
+    if (end === null) return "begins a row with a quote that is never closed";
     const cell = record.slice(at, end);
     const wrong = faultAfter(record, at, end);
     if (wrong !== null) return wrong;
@@ -21,11 +21,11 @@ export function csvCells(record: string): string[] | string {
 
 const STRAY_RETURN = "has a carriage return in a cell that is not quoted (end lines with \\n or \\r\\n)";
 
-/** -1: there is none. */
-function closingQuote(record: string, opening: number): number {
+/** Behind the closing quote; null: there is none. */
+function quotedEnd(record: string, opening: number): number | null {
   let quote = record.indexOf('"', opening + 1);
   while (quote !== -1 && record[quote + 1] === '"') quote = record.indexOf('"', quote + 2);
-  return quote;
+  return quote === -1 ? null : quote + 1;
 }
 
 function plainEnd(record: string, at: number): number {
