@@ -46,7 +46,15 @@ export function readJob(client: ApiClient, id: string): Promise<Job> {
 }
 
 const checkpoints = z.object({
-  data: z.array(z.object({ attempt: z.number(), kind: z.string(), step: z.number(), created_at: z.string() })),
+  data: z.array(
+    z.object({
+      attempt: z.number(),
+      kind: z.string(),
+      step: z.number(),
+      created_at: z.string(),
+      results: z.record(z.string(), z.number()).nullable(),
+    }),
+  ),
 });
 
 export async function newestCheckpoint(
@@ -56,6 +64,13 @@ export async function newestCheckpoint(
   const { data } = await client.get(`/anneal/v1/jobs/${id}/checkpoints?limit=1`, checkpoints);
   const [newest] = data;
   return newest ? { attempt: newest.attempt, step: newest.step, atMs: Date.parse(newest.created_at) } : null;
+}
+
+/** What each test of a checkpoint has shown, by steps: as many as there are, so that one too many is seen. */
+export async function readTests(client: ApiClient, id: string): Promise<{ step: number; results: unknown }[]> {
+  const { data } = await client.get(`/anneal/v1/jobs/${id}/checkpoints?limit=100`, checkpoints);
+  const tests = data.filter(({ kind }) => kind === "test");
+  return tests.map(({ step, results }) => ({ step, results })).sort((a, b) => a.step - b.step);
 }
 
 const events = z.object({

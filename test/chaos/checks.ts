@@ -1,14 +1,16 @@
 /** What must hold of a job once all is over, however often it was struck. Each check gives sentences, none when it holds. */
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { ApiClient } from "../../scripts/api";
 import type { SseItem } from "../../scripts/sse";
-import { downloadModel, readEvents, readJob, readPoints, type JobEvent, type Point } from "./api";
+import { downloadModel, readEvents, readJob, readPoints, readTests, type JobEvent, type Point } from "./api";
 
 /** What a recipe gives when nobody disturbs it. */
 export interface Reference {
   jobId: string;
   sha256: string;
   points: Point[];
+  tests: unknown[];
 }
 
 /** The values that a clock has a part in. */
@@ -17,7 +19,7 @@ const TIMED = ["step_time"];
 export async function readReference(client: ApiClient, jobId: string): Promise<Reference> {
   const { sha256, bytes } = await downloadModel(client, jobId);
   if (createHash("sha256").update(bytes).digest("hex") !== sha256) throw new Error(`${jobId}: wrong bytes`);
-  return { jobId, sha256, points: await readPoints(client, jobId) };
+  return { jobId, sha256, points: await readPoints(client, jobId), tests: await readTests(client, jobId) };
 }
 
 export async function checkJob(
@@ -30,15 +32,17 @@ export async function checkJob(
   if (job.status !== "completed") {
     return [`ended as ${job.status}: ${JSON.stringify(job.reason)}\n${job.log_tail.slice(-5).join("\n")}`];
   }
-  const [events, points, model] = await Promise.all([
+  const [events, points, model, tests] = await Promise.all([
     readEvents(client, jobId),
     readPoints(client, jobId),
     downloadModel(client, jobId),
+    readTests(client, jobId),
   ]);
   return [
     ...checkEvents(events, job.attempt),
     ...checkPoints(points, reference.points),
     ...checkStream(stream, events),
+    ...(isDeepStrictEqual(tests, reference.tests) ? [] : [`the tests differ: ${JSON.stringify(tests)}`]),
     ...(job.checkpoint_sha256 === reference.sha256 ? [] : [`the weights differ: ${String(job.checkpoint_sha256)}`]),
     ...(createHash("sha256").update(model.bytes).digest("hex") === model.sha256 ? [] : ["the download's hash differs"]),
   ];

@@ -1,7 +1,7 @@
 /**
- * `npm run chaos -- [--seconds S] [--seed N] [--kills K] [--jobs J] [--agents A] [--scale X] [--json]`: faults against the whole. Without `--kills`
- * it strikes for S seconds; with it, until K kills are done, and S is then the most that it may take. Exits 1 on any
- * violation; the last line of stdout sums up.
+ * `npm run chaos -- [--seconds S] [--seed N] [--kills K] [--jobs J] [--agents A] [--scale X] [--recipe NAME]… [--json]`:
+ * faults against the whole. Without `--kills` it strikes for S seconds; with it, until K kills are done, and S is then
+ * the most that it may take. Exits 1 on any violation; the last line of stdout sums up.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { stopAll, stopOnSignals } from "../../scripts/processes";
 import { startProgress } from "../../scripts/progress";
 import { preparePython } from "../../scripts/python-env";
-import { recipes } from "./recipes";
+import { recipes, type Recipe } from "./recipes";
 import { runChaos, type Summary } from "./run";
 
 const DEFAULT_SECONDS = 300;
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     jobs: { type: "string", default: "1" },
     agents: { type: "string", default: "2" },
     scale: { type: "string", default: "1" },
+    recipe: { type: "string", multiple: true },
     json: { type: "boolean", default: false },
   },
 });
@@ -32,6 +33,16 @@ function numberOf(name: string, text: string): number {
   const number = Number(text);
   if (!(number > 0) || !Number.isFinite(number)) throw new Error(`--${name} must be a number above 0, not ${text}`);
   return number;
+}
+
+/** Those that are named, or all. */
+function chosenRecipes(): Recipe[] {
+  const all = recipes(numberOf("scale", values.scale));
+  const named = values.recipe ?? all.map(({ name }) => name);
+  const unknown = named.find((name) => !all.some((recipe) => recipe.name === name));
+  if (unknown !== undefined)
+    throw new Error(`no recipe ${unknown}; there are ${all.map(({ name }) => name).join(", ")}`);
+  return all.filter(({ name }) => named.includes(name));
 }
 
 function inWords(summary: Summary): string {
@@ -57,7 +68,7 @@ async function main(): Promise<boolean> {
     kills,
     jobs: numberOf("jobs", values.jobs),
     hosts: numberOf("agents", values.agents),
-    recipes: recipes(numberOf("scale", values.scale)),
+    recipes: chosenRecipes(),
     clocks: CLOCKS,
     say: (line) => process.stderr.write(`${((Date.now() - startedAtMs) / 1000).toFixed(1)} s: ${line}\n`),
     progress: (now) => {

@@ -1,4 +1,4 @@
-/** What the jobs train: two methods, full and by adapter, by steps and by epochs. Each is run undisturbed first. */
+/** What the jobs train: full and by adapter, by steps and by epochs, with tests. Each is run undisturbed first. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { ApiClient } from "../../scripts/api";
@@ -7,8 +7,10 @@ import { jsonLines, uploadDataset, uploadReward } from "../harness/jobs";
 
 export interface Recipe {
   name: string;
-  method: "sft_text" | "grpo";
+  method: "sft_text" | "grpo" | "classification";
+  base_model?: string;
   hyperparameters: Record<string, unknown> & { max_steps?: number };
+  test?: { split_percent: number; functions: { id: string }[] };
 }
 
 const SFT = { learning_rate: 0.002, batch_size: 8, max_seq_length: 32 };
@@ -34,6 +36,13 @@ export function recipes(scale: number): Recipe[] {
       name: "sft-epochs",
       method: "sft_text",
       hyperparameters: { ...SFT, seed: 7, num_epochs: Math.max(2, Math.round(16 * scale)) },
+    },
+    {
+      name: "tested",
+      method: "classification",
+      base_model: "anneal/tiny-bert",
+      hyperparameters: { ...SFT, num_epochs: Math.max(3, Math.round(8 * scale)) },
+      test: { split_percent: 50, functions: [{ id: "shared:sample_match_combined_metric_shared" }] },
     },
   ];
 }
@@ -62,10 +71,11 @@ export async function uploadInputs(client: ApiClient): Promise<Inputs> {
 export function jobRequest(recipe: Recipe, inputs: Inputs): object {
   return {
     method: recipe.method,
-    base_model: "anneal/tiny-llama",
+    base_model: recipe.base_model ?? "anneal/tiny-llama",
     dataset_id: recipe.method === "grpo" ? inputs.prompts : inputs.sums,
     functions: recipe.method === "grpo" ? [{ id: inputs.reward }] : [],
     hyperparameters: recipe.hyperparameters,
+    ...(recipe.test && { test: recipe.test }),
     output_name: `chaos-${recipe.name}`,
     gpu: { type: "L4-24GB", count: 1 },
   };
