@@ -1,11 +1,12 @@
 /** Tests of a job's checkpoints, on their way through the worker: lease, reports, commits, progress, what people read. */
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
-import { describe, expect, it } from "vitest";
-import type { CommitCheckpointRequest, DataItem, Lease, Test } from "../../protocol";
+import { describe, expect, it, vi } from "vitest";
+import type { CommitCheckpointRequest, DataItem, Lease } from "../../protocol";
 import type { Principal } from "../../worker/domain/accounts";
 import type { AgentPrincipal } from "../../worker/domain/agents";
 import { SHARED_FUNCTIONS } from "../../worker/domain/shared-functions";
+import type { JobRequest } from "../../worker/services/services";
 import {
   code,
   expire,
@@ -20,6 +21,9 @@ import {
   using,
 } from "./fixtures";
 
+// Whole runs, with many commits each.
+vi.setConfig({ testTimeout: 20_000 });
+
 const TOTAL_STEPS = 10;
 const progress = (step: number): DataItem => ({
   type: "progress",
@@ -29,7 +33,7 @@ const progress = (step: number): DataItem => ({
   epoch: step / 4,
 });
 const testing = (done: number, total: number): DataItem => ({ type: "testing", ts_ms: 1, done, total });
-const noTests = { split_percent: 20, functions: [] };
+const noFunctions = { splitPercent: 20, functions: [] };
 
 /** One attempt at a job. */
 class Attempt {
@@ -72,27 +76,18 @@ class Attempt {
   }
 }
 
-async function claimed(test: Test | null, changes: Record<string, unknown> = {}): Promise<Attempt> {
+async function running(test: JobRequest["test"]): Promise<Attempt> {
   const principal = await newAccount();
   const agent = await newAgent(principal);
-  const job = await newJob(principal, changes);
-  if (test !== null) {
-    await env.DB.prepare("UPDATE jobs SET spec = json_set(spec, '$.test', json(?)) WHERE id = ?")
-      .bind(JSON.stringify(test), job.id)
-      .run();
-  }
-  return new Attempt(principal, agent, job.id, await mustClaim(agent));
-}
-
-async function running(test: Test | null): Promise<Attempt> {
-  const attempt = await claimed(test);
-  await reportStarted(attempt.agent, attempt.lease);
+  const job = await newJob(principal, test ? { test } : {});
+  const attempt = new Attempt(principal, agent, job.id, await mustClaim(agent));
+  await reportStarted(agent, attempt.lease);
   return attempt;
 }
 
 /** Trained, with the epochs of steps 4 and 8, and at its tests. */
 async function atTests(): Promise<Attempt> {
-  const attempt = await running(noTests);
+  const attempt = await running(noFunctions);
   for (const step of [4, 8]) await attempt.commit("epoch", step);
   await attempt.commit("resume", 8);
   await attempt.report(progress(TOTAL_STEPS));
@@ -116,7 +111,7 @@ async function eventsOf(attempt: Attempt): Promise<string[]> {
 
 describe("a job with tests", () => {
   it("goes from running to testing to completed, and each checkpoint has what its test has shown", async () => {
-    const run = await running(noTests);
+    const run = await running(noFunctions);
     expect(run.lease.inputs.test).toEqual({ functions: [], untested: [], is_trained: false });
     expect(await run.progress()).toBe(0);
     await run.report(progress(5));
@@ -196,7 +191,7 @@ describe("a job with tests", () => {
   });
 
   it("is queued again also before its trainer has spoken of the tests, and fails after three attempts without one", async () => {
-    const run = await running(noTests);
+    const run = await running(noFunctions);
     await run.commit("final", TOTAL_STEPS);
     await expire(run.jobId);
     expect((await run.job()).status).toBe("queued");
@@ -258,42 +253,54 @@ describe("the commit of a test", () => {
     expect(await code(run.commit("test", 4, { files: [...table, ...table] }))).toBe("invalid_request");
     expect(await code(run.commit("epoch", 9, { results: { exact: 1 } }))).toBe("invalid_request");
     expect(await code(run.commit("resume", 9, { files: table }))).toBe("invalid_request");
-    const other = await running(null);
+    const other = await running(undefined);
     await other.commit("epoch", 4);
     expect(await code(other.commit("test", 4))).toBe("invalid_request");
   });
 });
 
 describe("what a lease has for tests", () => {
-  it("is the dataset, the account's functions and the shared ones, each by URL and hash", async () => {
+  it("is the dataset, the account's functions and the shared ones, each by URL and hash; rewards may be shared too", async () => {
     const principal = await newAccount();
     const agent = await newAgent(principal);
     const [shared] = SHARED_FUNCTIONS;
     if (!shared) throw new Error("there is no shared function");
+    const source = "def my_score(input_text, expected_output, predicted_output):\n    return 1.0\n";
     const own = await using((s) =>
       s.createFunction(principal, {
-        name: "reward",
-        format: "trl",
-        source: new TextEncoder().encode("def reward(completions, **kwargs):\n    return [1.0]\n"),
+        name: "my_score",
+        format: "test",
+        source: new TextEncoder().encode(source),
       }),
     );
-    const datasetId = await newDataset(principal);
-    const test = { dataset_id: datasetId, functions: [{ id: `shared:${shared.name}` }, { id: own.id }] };
-    const job = await newJob(principal);
-    await env.DB.prepare("UPDATE jobs SET spec = json_set(spec, '$.test', json(?)) WHERE id = ?")
-      .bind(JSON.stringify(test), job.id)
-      .run();
+    const names = [{ name: shared.name }, { name: "my_score" }];
+    await newJob(principal, {
+      method: "grpo",
+      functions: [
+        { name: shared.name, weight: 0.25 },
+        { id: own.id, weight: 0.75 },
+      ],
+      test: { datasetId: await newDataset(principal), functions: names },
+    });
     const { inputs } = await mustClaim(agent);
     expect(inputs.test?.dataset).toMatchObject({ format: "prompt_completion", name: "d" });
-    expect(inputs.test?.functions.map(({ id, name, format }) => [id, name, format])).toEqual([
+    const leased = [
       [`shared:${shared.name}`, shared.name, "test"],
-      [own.id, "reward", "trl"],
-    ]);
-    const leased = inputs.test?.functions[0];
-    const { text } = await bytesAt(leased?.url ?? "");
-    expect(text).toBe(shared.content);
-    expect(leased?.sha256).toBe(createHash("sha256").update(text).digest("hex"));
-    expect(leased?.size).toBe(new TextEncoder().encode(text).byteLength);
+      [own.id, "my_score", "test"],
+    ];
+    expect(inputs.test?.functions.map(({ id, name, format }) => [id, name, format])).toEqual(leased);
+    expect(inputs.functions.map(({ id, name, format }) => [id, name, format])).toEqual(leased);
+    expect(inputs.functions.map(({ weight }) => weight)).toEqual([0.25, 0.75]);
+    for (const functions of [inputs.test?.functions, inputs.functions]) {
+      const texts = await Promise.all((functions ?? []).map(async ({ url }) => (await bytesAt(url)).text));
+      expect(texts).toEqual([shared.content, source]);
+      expect(functions?.map(({ sha256 }) => sha256)).toEqual(
+        texts.map((text) => createHash("sha256").update(text).digest("hex")),
+      );
+      expect(functions?.map(({ size }) => size)).toEqual(
+        texts.map((text) => new TextEncoder().encode(text).byteLength),
+      );
+    }
   });
 
   it("is missed by an attempt when a shared function is no more", async () => {
@@ -311,7 +318,7 @@ describe("what a lease has for tests", () => {
 
 describe("what people read of a run", () => {
   it("is the loss of each so-manieth step, with its time", async () => {
-    const run = await running(null);
+    const run = await running(undefined);
     const metrics = Array.from({ length: 9 }, (_, i) => ({
       ...{ type: "metrics" as const, ts_ms: 1000 + i, step: i + 1, kind: "train" as const },
       values: { loss: 9 - i, grad_norm: 1 },
@@ -337,7 +344,7 @@ describe("what people read of a run", () => {
   });
 
   it("is the progress of many jobs in their order, of live ones as it is now", async () => {
-    const run = await running(null);
+    const run = await running(undefined);
     await run.report(progress(7));
     const queued = await newJob(run.principal);
     const jobs = await Promise.all([run.job(), using((s) => s.getJob(run.principal, queued.id)), run.job()]);
