@@ -4,11 +4,19 @@ import json
 import os
 import shutil
 import weakref
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 from in_process import checkpoints, losses, run_here
-from trainer_process import grpo_config, planned, sft_config
+from trainer_process import (
+    classification_config,
+    embedding_config,
+    grpo_config,
+    planned,
+    regression_config,
+    sft_config,
+)
 
 from anneal_trainer.config import LocalFunction, PlannedTest, UntestedCheckpoint, UserCode
 from anneal_trainer.failures import TrainerFailure
@@ -39,14 +47,24 @@ CHATS = [
 
 
 def told(lines):
-    """The kinds of the lines after training, in order."""
+    """The kinds of the lines after training, in order; a sign of life says again what was said."""
     words = {"testing": lambda line: f"{line['done']}/{line['total']}", "finished": lambda _: "finished"}
     words["checkpoint"] = lambda line: f"{line['kind']} {line['step']}"
-    return [words[line["type"]](line) for line in lines if line["type"] in words]
+    return [word for word, _ in groupby(words[line["type"]](line) for line in lines if line["type"] in words)]
 
 
 def table(line):
     return [json.loads(row) for row in (Path(line["dir"]) / "results.jsonl").read_text().splitlines()]
+
+
+def take_to(folders):
+    """Takes each model away as soon as it is told of, as the agent does, and keeps it."""
+
+    def upload(line):
+        if line["type"] == "checkpoint" and line["kind"] in ("epoch", "final"):
+            os.renames(line["dir"], folders / str(line["step"]))
+
+    return upload
 
 
 def test_every_checkpoint_is_tested_though_the_agent_has_deleted_it(tmp_path, monkeypatch):
@@ -68,14 +86,9 @@ def test_every_checkpoint_is_tested_though_the_agent_has_deleted_it(tmp_path, mo
     monkeypatch.setattr(sft_text, "load", loads)
     monkeypatch.setattr(run, "_free_memory", frees)
     folders = tmp_path / "uploaded"
-
-    def upload(line):
-        if line["type"] == "checkpoint" and line["kind"] in ("epoch", "final"):
-            os.renames(line["dir"], folders / str(line["step"]))
-
     plan = planned(tmp_path, {SIMILARITY: None, "picky": PICKY})
     config = sft_config(tmp_path, test=plan, h={"max_steps": None, "num_epochs": 3})
-    lines = run_here(tmp_path, config, upload)
+    lines = run_here(tmp_path, config, take_to(folders))
     # 12 rows are left to train on: 3 steps an epoch.
     assert told(lines) == [
         "epoch 3", "epoch 6", "final 9", "0/3", "test 3", "1/3", "test 6", "2/3", "test 9", "3/3", "finished",
@@ -189,6 +202,36 @@ def test_testing_functions_are_rewards_too_and_chats_have_their_last_reply_expec
     assert row["input"].startswith("system: add\nuser: ") and row["expected_output"].isdigit() and row["twice"] == 2.0
 
 
+MATCH = "sample_match_combined_metric_shared"
+LONG = {"max_steps": 40, "save_steps": 20}
+
+
+@pytest.mark.parametrize(
+    ("make", "function", "is_good"),
+    [
+        (classification_config, MATCH, lambda mean: mean > 0.8),
+        (regression_config, "regression_mae", lambda mean: mean < 0.2),
+        (embedding_config, "embedding_pair_match", lambda mean: mean > 0.8),
+    ],
+    ids=["classification", "regression", "embedding"],
+)
+def test_the_other_methods_are_tested_too_and_an_attempt_that_only_tests_says_the_same(
+    tmp_path, make, function, is_good
+):
+    # On the training rows themselves: how well a model of no words generalises is not the question here.
+    config = make(tmp_path, h=LONG)
+    config["test"] = planned(tmp_path, {function: None}, dataset=config["dataset"], split_percent=None)
+    lines = run_here(tmp_path, config, take_to(tmp_path / "uploaded"))
+    tests = checkpoints(lines, "test")
+    assert sorted(tests) == [20, 40] and is_good(tests[40]["results"][function])
+    for row in table(tests[40]):
+        assert isinstance(row[function], float) and row["expected_output"] and row["output"]
+    left = [{"step": 40, "epoch": tests[40]["epoch"], "dir": str(tmp_path / "uploaded" / "40")}]
+    again = {**config["test"], "checkpoints": left, "is_trained": True}
+    next_lines = run_here(tmp_path, {**config, "test": again, "output_dir": str(tmp_path / "again")})
+    assert table(checkpoints(next_lines, "test")[40]) == table(tests[40])
+
+
 def test_a_checkpoint_every_so_many_steps_takes_the_place_of_epochs(tmp_path):
     h = {"max_steps": None, "num_epochs": 2, "save_steps": 3}
     lines = run_here(tmp_path, sft_config(tmp_path, h=h))
@@ -300,4 +343,4 @@ def test_a_long_test_gives_signs_of_life(tmp_path, monkeypatch):
         return ["0"] * len(rows)
 
     tests.run(predict, {}, Switch())
-    assert told(sent()) == ["0/1", "0/1", "test 1", "1/1"]
+    assert [line.get("done") for line in sent()] == [0, 0, None, 1]
