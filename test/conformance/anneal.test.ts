@@ -584,6 +584,47 @@ describe("agents", () => {
   });
 });
 
+describe("a job of rows with labels", () => {
+  const LABELLED = ["a", "b", "c", "a"].map((label, n) => JSON.stringify({ text: `t${String(n)}`, label })).join("\n");
+
+  it("keeps how its rows are prepared and its checkpoints tested", async () => {
+    const { api_key: key } = await newAccount();
+    const dataset_id = await newDataset(key, LABELLED);
+    const own = { name: "ends_well", format: "test", source: "def ends_well(i, e, p):\n    return 1.0\n" };
+    const { id } = await answered(send("POST", `${V1}/functions`, key, { body: own }), 201, schema.fn);
+    const asked = {
+      description: "which is which",
+      downsample_percent: 75,
+      rebalance: { a: 0.5, b: 0.25, c: 0.25 },
+      test: { split_percent: 25, functions: [{ id }, { id: "shared:classification_score" }] },
+    };
+    const base = { method: "classification", base_model: "anneal/tiny-bert", dataset_id, output_name: "labels" };
+    const hyperparameters = { dynamic_loss: true, lr_scheduler: "cosine", optimizer: "adamw" };
+    const body = { ...base, hyperparameters, ...asked };
+    const job = await answered(send("POST", `${V1}/jobs`, key, { body }), 201, schema.job);
+    expect(job.spec).toMatchObject({
+      ...asked,
+      rebalance: { by: "ratio", labels: asked.rebalance },
+      test: { ...asked.test, dataset_id: null },
+      hyperparameters,
+      lineage: null,
+    });
+    for (const [wrong, field] of [
+      [{ rebalance: { a: 0.5, b: 0.5 } }, "rebalance"],
+      [{ test: { functions: [] } }, "test"],
+      [{ test: { split_percent: 25, dataset_id, functions: [] } }, "test"],
+      [{ test: { split_percent: 25, functions: [{ id: "shared:nope" }] } }, "test.functions"],
+      [{ test: { split_percent: 25, functions: [{ id }, { id }] } }, "test.functions"],
+      [{ test: { dataset_id: `ds_${"0".repeat(26)}` } }, "test.dataset_id"],
+      [{ hyperparameters: { warmup_ratio: 2 } }, "hyperparameters.warmup_ratio"],
+      [{ method: "regression" }, "dataset_id"],
+    ] as const) {
+      const answer = await refused(send("POST", `${V1}/jobs`, key, { body: { ...base, ...wrong } }));
+      expect([wrong, answer["field"]]).toEqual([wrong, field]);
+    }
+  });
+});
+
 describe("the document", () => {
   it("lists every operation", async () => {
     const answer = await exports.default.fetch(`${ORIGIN}/openapi/anneal.json`);

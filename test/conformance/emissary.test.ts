@@ -17,6 +17,11 @@ import {
   type Job,
 } from "./emissary-setup";
 
+interface TestedCheckpoint {
+  checkpoint: number;
+  test_results?: { general_test_result: string; aggregated_test_result: Record<string, string> };
+}
+
 interface Model {
   name: string;
   type: string;
@@ -285,6 +290,42 @@ describe("a training job", () => {
         base_fine_tuned_model_checkpoint: 1,
       });
     }
+  });
+
+  it("with a test set is Testing after its training, and each checkpoint has its results", async () => {
+    const project = await newProject();
+    const { client, path } = project;
+    const job = await newJob(project, {
+      ...{ base_model: "anneal/tiny-bert", task_type: "classification", train_test_split_ratio: 25 },
+      ...{ train_dataset_id: await newDataset(project, LABELLED, "rows.csv"), parameters: { num_train_epochs: 2 } },
+      test_functions: ["classification_score", "sample_match_combined_metric_shared"],
+    });
+    const one = `${path}/training-jobs/${job.id}`;
+    const retrieved = async () => (await client.call<Job>("retrieveTrainingJobById", one)).body;
+    const lease = await (await WorkerAgent.register(project.account)).lease();
+    await lease.started(4);
+    await lease.commitModel("epoch", { "config.json": "{}" }, 2, 1);
+    await lease.report([{ type: "progress", ts_ms: Date.now(), step: 2, total_steps: 4, epoch: 1 }]);
+    expect(await retrieved()).toMatchObject({ status: "Running", progress: 45 });
+    await lease.commitModel("final", { "config.json": "{}" }, 4, 2);
+    await lease.report([{ type: "testing", ts_ms: Date.now(), done: 0, total: 2 }]);
+    expect(await retrieved()).toMatchObject({ status: "Testing", progress: 90 });
+    const row = { input: "x", expected_output: "{'a': 1.0}", output: "{'a': 0.9}", classification_score: 1 };
+    await lease.commitTest(2, [row], { classification_score: 1 / 3 });
+    await lease.report([{ type: "testing", ts_ms: Date.now(), done: 1, total: 2 }]);
+    const checkpoints = () => client.call<TestedCheckpoint[]>("listCheckpoints", `${one}/checkpoints`);
+    expect((await checkpoints()).body.map(({ test_results }) => test_results === undefined)).toEqual([false, true]);
+    await lease.commitTest(4, [row], { classification_score: 0.94, sample_match_combined_metric_shared: 1 });
+    await lease.finish(4);
+    expect(await retrieved()).toMatchObject({ status: "Success", progress: 100 });
+
+    const tested = (await checkpoints()).body;
+    expect(tested.map((each) => [each.checkpoint, each.test_results?.aggregated_test_result])).toEqual([
+      [1, { classification_score: "0.333333" }],
+      [2, { classification_score: "0.94", sample_match_combined_metric_shared: "1" }],
+    ]);
+    const table = await ask(tested[1]?.test_results?.general_test_result ?? "");
+    expect([table.status, table.body]).toEqual([200, `${JSON.stringify(row)}\n`]);
   });
 
   it("made here is in Veri's list, and the other way round", async () => {

@@ -92,36 +92,58 @@ export class WorkerLease {
 
   /** Commits `files` as the final model and finishes. */
   async complete(files: Record<string, string>, step = 10): Promise<void> {
+    await this.commitModel("final", files, step);
+    await this.finish(step);
+  }
+
+  async commitModel(kind: "epoch" | "final", files: Record<string, string>, step: number, epoch = 1): Promise<void> {
     const { bytes, members } = archive(files);
+    await this.#commit({ kind, step, epoch }, { role: "model", path: "model.tar.gz", members }, bytes);
+  }
+
+  /** What the test of the checkpoint of `step` has shown. */
+  async commitTest(step: number, rows: object[], results: Record<string, number>): Promise<void> {
+    const table = new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    await this.#commit({ kind: "test", step, epoch: 1, results }, { role: "results", path: "results.jsonl" }, table);
+  }
+
+  async finish(step: number): Promise<void> {
+    mustBe(200, await this.#post("finish", { outcome: "completed", step }));
+  }
+
+  async #commit(
+    checkpoint: { kind: string; step: number; epoch: number; results?: Record<string, number> },
+    file: { role: string; path: string; members?: ArchiveMember[] },
+    bytes: Uint8Array,
+  ): Promise<void> {
+    const { kind, step } = checkpoint;
+    const size = bytes.byteLength;
     const begun = mustBe(
       200,
       await this.#post<BeginCheckpointResponse>("checkpoints/begin", {
-        kind: "final",
-        step,
-        files: [{ role: "model", path: "model.tar.gz", size: bytes.byteLength }],
+        ...{ kind, step },
+        files: [{ role: file.role, path: file.path, size }],
       }),
     );
-    const [file] = begun.files;
-    const part = file?.parts[0];
-    if (!file || !part) throw new Error("no part to upload");
+    const [upload] = begun.files;
+    const part = upload?.parts[0];
+    if (!upload || !part) throw new Error("no part to upload");
     const md5 = createHash("md5").update(bytes).digest();
     const put = await ask<{ etag: string }>(part.url, {
       method: "PUT",
       headers: { ...part.headers, "content-md5": md5.toString("base64") },
       body: bytes,
     });
-    const stored = { number: 1, size: bytes.byteLength, md5: md5.toString("hex"), etag: mustBe(200, put).etag };
+    const stored = { number: 1, size, md5: md5.toString("hex"), etag: mustBe(200, put).etag };
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const model = { role: "model", path: "model.tar.gz", size: bytes.byteLength, sha256, members };
     mustBe(
       200,
       await this.#post("checkpoints/commit", {
         checkpoint_id: begun.checkpoint_id,
-        ...{ kind: "final", step, epoch: 1, world_size: 1, torch_threads: 1, versions: {} },
-        files: [{ ...model, upload: file.upload, parts: [stored] }],
+        ...{ ...checkpoint, world_size: 1, torch_threads: 1, versions: {} },
+        files: [{ ...file, size, sha256, upload: upload.upload, parts: [stored] }],
       }),
     );
-    mustBe(200, await this.#post("finish", { outcome: "completed", step }));
   }
 
   async fail(reason: string, message: string): Promise<void> {
