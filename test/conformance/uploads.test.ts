@@ -108,6 +108,20 @@ describe("an upload in pieces", () => {
     });
   });
 
+  it("of a CSV becomes a dataset that says so, and is checked like any other", async () => {
+    const apiKey = await key();
+    const csv = async (text: string): Promise<string> => {
+      const { id } = await create(apiKey, { filename: "rows.csv" });
+      await answered(put(apiKey, id, new TextEncoder().encode(text)), 200, upload);
+      await answered(complete(apiKey, id), 200, upload);
+      return id;
+    };
+    const made = makeDataset(apiKey, { upload_id: await csv("text,category\na,x\nb,y\n") });
+    expect(await answered(made, 201, dataset)).toMatchObject({ name: "rows", file_name: "rows.csv", file_kind: "csv" });
+    const short = await refused(makeDataset(apiKey, { upload_id: await csv("text,category\na,\n") }));
+    expect(short).toMatchObject({ status: 400, field: "file", line: 2 });
+  });
+
   it("says the size or asks by a range without bytes, and takes an open end", async () => {
     const apiKey = await key();
     const { id } = await create(apiKey);

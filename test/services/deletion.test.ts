@@ -146,6 +146,7 @@ describe("a dataset", () => {
   it.each([
     ["trained on", (id: string) => ({ datasetId: id })],
     ["evaluated on", (id: string) => ({ eval: { datasetId: id } })],
+    ["tested on", (id: string) => ({ test: { datasetId: id, functions: [] } })],
   ])("that is %s stays; afterwards its bytes go", async (_, use) => {
     const principal = await newAccount();
     const id = await newDataset(principal);
@@ -185,6 +186,26 @@ describe("a testing function", () => {
     expect(await using((s) => s.findTestFunction(principal, "exact"))).toBeNull();
     await sweep();
     expect(await keys(`functions/${principal.accountId}/`)).toEqual([]);
+  });
+
+  it("stays while a job that has not ended tests by it, or is rewarded by it", async () => {
+    const principal = await newAccount();
+    const fn = await newTest(principal);
+    const remove = () => code(using((s) => s.deleteFunction(fn)));
+    const tested = await newJob(principal, { test: { splitPercent: 20, functions: [{ id: fn.id }] } });
+    expect(await remove()).toBe("conflict");
+    await cancel(principal, tested.id);
+    const rewarded = await newJob(principal, { method: "grpo", functions: [{ id: fn.id, weight: 1 }] });
+    expect(await remove()).toBe("conflict");
+    await cancel(principal, rewarded.id);
+    expect(await remove()).toBe("ok");
+    for (const job of [tested, rewarded]) {
+      const again = using(async (s) => s.retryJob(await s.getJob(principal, job.id), { from: "start" }, null));
+      await expect(again).rejects.toMatchObject({
+        code: "conflict",
+        message: expect.stringContaining("rf_") as string,
+      });
+    }
   });
 
   it("of one name there is one, though two come at once", async () => {
