@@ -1,6 +1,7 @@
 /**
- * Tests of checkpoints with everything real: a classifier is trained and tested through the Emissary API, its agent is
- * killed in the middle of the tests, and another one goes on with the first checkpoint that is untested.
+ * Tests of checkpoints with everything real, through the Emissary API. A classifier's agent is killed in the middle of
+ * its tests, and another one goes on with the first checkpoint that is untested; a language model is tuned, and then
+ * tuned on by testing functions as rewards.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
@@ -147,4 +148,53 @@ it("survive the loss of their agent: each checkpoint is tested once, and every r
   // Both attempts have held the same rows back.
   expect(inputs.size).toBe(1);
   expect((await readJob(client, jobId)).attempt).toBe(2);
+});
+
+const GRPO_WEIGHTS = { test_similarity_shared: 0.75, json_format_valid: 0.25 };
+
+it("a tuned checkpoint is tuned on by two testing functions as rewards, and tested by both", async () => {
+  const { client, project_id: project } = account;
+  if (agents.length < 2) newAgent("second");
+  const jobs = `/v1/projects/${project}/training-jobs`;
+  const form = new FormData();
+  const rows = Array.from({ length: 20 }, (_, n) => ({ prompt: `${String(n)}+1=`, completion: String(n + 1) }));
+  form.set("file", new File([rows.map((row) => `${JSON.stringify(row)}\n`).join("")], "sums.jsonl"));
+  const dataset = (await client.post(`/v1/projects/${project}/datasets`, form, created)).id;
+  const common = { train_dataset_id: dataset, train_test_split_ratio: 20, task_type: "text-generation" };
+
+  const tuned = {
+    ...common,
+    base_model: "anneal/tiny-llama",
+    name: "tuned",
+    test_functions: ["test_similarity_shared"],
+  };
+  const parameters = { num_train_epochs: 2, per_device_train_batch_size: 4, max_seq_length: 32 };
+  const first = (await client.post(jobs, { ...tuned, parameters }, created)).id;
+  const sft = await waitUntilEnded(client, first.replace(/^tr-/, "job_"), START_MS);
+  expect(sft, sft.log_tail.join("\n")).toMatchObject({ status: "completed" });
+
+  const rewarded = {
+    ...common,
+    ...{ base_model_option: "fine-tuned", base_model: "tuned", checkpoint: 1 },
+    ...{ test_functions: Object.keys(GRPO_WEIGHTS), reward: GRPO_WEIGHTS },
+    parameters: { num_train_epochs: 1, num_generations: 2, per_device_train_batch_size: 8, max_completion_length: 8 },
+  };
+  const second = (await client.post(`${jobs}/grpo`, rewarded, created)).id;
+  const grpo = await waitUntilEnded(client, second.replace(/^tr-/, "job_"), START_MS);
+  expect(grpo, grpo.log_tail.join("\n")).toMatchObject({ status: "completed" });
+  for (const [id, names] of [
+    [first, ["test_similarity_shared"]],
+    [second, Object.keys(GRPO_WEIGHTS)],
+  ] as const) {
+    const checkpoints = await client.get(`${jobs}/${id}/checkpoints`, checkpointList);
+    expect(checkpoints.map(({ checkpoint }) => checkpoint)).toEqual(id === first ? [1, 2] : [1]);
+    for (const { test_results: results } of checkpoints) {
+      expect(Object.keys(results.aggregated_test_result).sort()).toEqual([...names].sort());
+    }
+  }
+  const points = z.object({ metrics: z.array(z.object({ values: z.record(z.string(), z.number()) })) });
+  const path = `/anneal/v1/jobs/${second.replace(/^tr-/, "job_")}/metrics?max_points=1000`;
+  const { metrics } = await client.get(path, points);
+  expect(metrics.length).toBeGreaterThan(0);
+  for (const { values } of metrics) expect(values["reward"]).toEqual(expect.any(Number));
 });
