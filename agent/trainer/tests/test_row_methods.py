@@ -12,6 +12,7 @@ from trainer_process import (
     TINY,
     classification_config,
     embedding_config,
+    planned,
     regression_config,
     sft_config,
     weights,
@@ -271,6 +272,41 @@ def test_a_step_of_several_passes_has_the_loss_of_one_pass(tmp_path):
             found.append(losses(run_here(folder, make(folder, h=h, **changes)))[1]["loss"])
         # Dropout draws other numbers: the losses are near, not equal.
         assert found[0] == pytest.approx(found[1], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("make", "function"),
+    [
+        (classification_config, "sample_match_combined_metric_shared"),
+        (regression_config, "regression_mae"),
+        (embedding_config, "regression_mae"),
+    ],
+)
+def test_shared_functions_score_what_is_predicted(tmp_path, make, function):
+    config = make(tmp_path, h={**LONG, "max_steps": None, "num_epochs": 2})
+    plan = planned(tmp_path, {function: None}, dataset=config["dataset"], split_percent=None)
+    lines = run_here(tmp_path, {**config, "test": plan})
+    for line in checkpoints(lines, "test").values():
+        rows = [json.loads(row) for row in (Path(line["dir"]) / "results.jsonl").read_text().splitlines()]
+        scores = [row[function] for row in rows]
+        assert len(rows) >= 12 and line["results"] == {function: pytest.approx(sum(scores) / len(scores))}
+        if function == "regression_mae":
+            wrong = [abs(float(row["output"]) - float(row["expected_output"])) for row in rows]
+            assert scores == pytest.approx(wrong, abs=1e-6)
+        else:
+            outputs, expected = ([ast.literal_eval(row[key]) for row in rows] for key in ("output", "expected_output"))
+            assert scores == [
+                float(max(o, key=o.get) == max(e, key=e.get)) for o, e in zip(outputs, expected, strict=True)
+            ]
+    assert len(checkpoints(lines, "test")) == 2
+
+
+@pytest.mark.parametrize("make", [classification_config, embedding_config])
+def test_a_job_is_evaluated_on_rows_that_it_does_not_train_on(tmp_path, make):
+    plan = {"dataset": None, "split_percent": 25, "every_steps": 4}
+    lines = run_here(tmp_path, make(tmp_path, eval=plan, h={"eval_batch_size": 2}))
+    told = [line for line in lines if line["type"] == "metrics" and line["kind"] == "eval"]
+    assert [line["step"] for line in told] == [4, 8] and all(line["values"]["eval_loss"] > 0 for line in told)
 
 
 def test_a_score_of_minus_100_counts(tmp_path):
