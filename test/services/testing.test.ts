@@ -8,6 +8,7 @@ import type { AgentPrincipal } from "../../worker/domain/agents";
 import { SHARED_FUNCTIONS } from "../../worker/domain/shared-functions";
 import type { JobRequest } from "../../worker/services/services";
 import {
+  claim,
   code,
   expire,
   mustClaim,
@@ -213,6 +214,15 @@ describe("a job with tests", () => {
     await run.report(testing(1, 3));
     expect((await run.job()).status).toBe("testing");
     expect((await eventsOf(run)).slice(-3)).toEqual(["requeued", "running", "testing"]);
+  });
+
+  it("is completed at once when all that was left to test has proved bad", async () => {
+    const run = await running(noFunctions);
+    await run.commit("final", TOTAL_STEPS);
+    await expire(run.jobId);
+    await env.DB.prepare("UPDATE checkpoints SET state = 'bad' WHERE job_id = ?").bind(run.jobId).run();
+    expect(await claim(await newAgent(run.principal))).toBeNull();
+    expect(await run.job()).toMatchObject({ status: "completed", progress: 100 });
   });
 
   it("is paused in its tests, and goes on with them when it is resumed", async () => {

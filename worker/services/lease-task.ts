@@ -68,7 +68,11 @@ async function leaseOrGiveUp(
   origin: string,
 ): Promise<Lease | null> {
   try {
-    return await toLease(ports, task, offer, origin);
+    const lease = await toLease(ports, task, offer, origin);
+    const { test } = lease.inputs;
+    if (!test?.is_trained || test.untested.length > 0) return lease;
+    await completeAtOnce(ports, task.job);
+    return null;
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     const { id, task: held } = task.job;
@@ -77,6 +81,16 @@ async function leaseOrGiveUp(
     await ports.doors.of(id).command(command, `unleasable ${String(epoch)}`);
     return null;
   }
+}
+
+/** All that was still to be tested has proved bad since the job was queued: there is nothing left to do. */
+async function completeAtOnce(ports: LeasePorts, { id, task, finalCheckpointId }: JobRecord): Promise<void> {
+  const { epoch } = task;
+  const final = finalCheckpointId === null ? null : await ports.checkpoints.get(id, finalCheckpointId);
+  const step = final?.step ?? 0;
+  const door = ports.doors.of(id);
+  await door.command({ type: "start", epoch, resumedFromStep: step }, `nothing left ${String(epoch)}`);
+  await door.command({ type: "complete", epoch, step }, `nothing left ${String(epoch)}`);
 }
 
 /** The lease that this claim id got before, when its answer was lost: such a task is queued no more. */
