@@ -38,8 +38,9 @@ def answers(
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    model = restore(LANGUAGE_MODEL, folder, base_folder)
-    model.to("cuda" if on_gpu else "cpu", torch.bfloat16 if on_gpu else torch.float32).eval()
+    # A large model in 32 bits may be more than the host's memory.
+    model = restore(LANGUAGE_MODEL, folder, base_folder, torch.bfloat16 if on_gpu else torch.float32)
+    model.to("cuda" if on_gpu else "cpu").eval()
     told()
     model.generation_config = _greedy(model, tokenizer, _enough_tokens(tokenizer, rows, limits.new_tokens))
     prompts = [_prompt_ids(tokenizer, row.asked, limits.prompt_tokens) for row in rows]

@@ -86,13 +86,14 @@ class TransformersKind:
 LANGUAGE_MODEL = TransformersKind("AutoModelForCausalLM")
 
 
-def restore(kind: ModelKind, folder: str, base_folder: str):
-    """The model of a checkpoint's folder, in 32 bits, which may hold no more than the adapter of a base."""
+def restore(kind: ModelKind, folder: str, base_folder: str, dtype=None):
+    """The model of a checkpoint's folder, in 32 bits by default, which may hold no more than the adapter of a base."""
     import torch
 
+    dtype = dtype or torch.float32
     if os.path.isfile(os.path.join(folder, "adapter_config.json")):
-        return kind.merged(kind.load(base_folder, torch.float32), folder)
-    return kind.load(folder, torch.float32)
+        return kind.merged(kind.load(base_folder, dtype), folder)
+    return kind.load(folder, dtype)
 
 
 def weights_type(on_gpu: bool, lora: bool):
