@@ -226,6 +226,12 @@ describe("a dataset is refused with", () => {
   });
 });
 
+it("a project is refused with a name that is none", async () => {
+  for (const name of [" ", "x".repeat(201), "a\0b", 7]) {
+    expectRefusal(await client.post<EmissaryError>("createProject", "/v1/projects", { name }), "name");
+  }
+});
+
 describe("every operation", () => {
   const zero = "0".repeat(26);
   const OPERATIONS: [operationId: string, method: string, path: string][] = [

@@ -223,6 +223,20 @@ describe("a training job", () => {
     expect((await client.call("retrieveTrainingJobById", one)).status).toBe(404);
   });
 
+  it("is made once for one Idempotency-Key", async () => {
+    const project = await newProject();
+    const body = { base_model: "anneal/tiny-llama", train_dataset_id: await newDataset(project, COMPLETIONS) };
+    const send = (changes: Record<string, unknown>) =>
+      project.client.call<Job>("createTrainingJob", `${project.path}/training-jobs`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "idempotency-key": "once" },
+        body: JSON.stringify({ ...body, ...changes }),
+      });
+    const made = await send({});
+    expect((await send({})).body.id).toBe(made.body.id);
+    expect((await send({ name: "another" })).status).toBe(409);
+  });
+
   it("of GRPO shows its functions with their weights", async () => {
     const project = await newProject();
     const body = {
@@ -281,6 +295,18 @@ describe("a training job", () => {
     const url = checkpoints.body[0]?.model_download_url ?? "";
     expect((await ask(url, { headers: { range: "bytes=0-1" } })).status).toBe(206);
 
+    const elsewhere = await newProject(project.account);
+    const foreign = { ...base, train_dataset_id: await newDataset(elsewhere, COMPLETIONS) };
+    for (const [where, changes, field] of [
+      [project, { ...base, base_model: "first", checkpoint: 2 }, "checkpoint"],
+      [project, { ...base, base_model: job.id, checkpoint: 99 }, "checkpoint"],
+      [elsewhere, { ...foreign, base_model: "first", checkpoint: 1 }, "base_model"],
+      [elsewhere, { ...foreign, base_model: job.id, checkpoint: 1 }, "base_model"],
+    ] as const) {
+      const body = { ...changes, base_model_option: "fine-tuned" };
+      const refused = await client.post<EmissaryError>("createTrainingJob", `${where.path}/training-jobs`, body);
+      expect([refused.status, refused.body.error]).toEqual([400, expect.stringMatching(new RegExp(`^${field}\\b`))]);
+    }
     for (const base_model of ["first", job.id]) {
       const next = await newJob(project, { ...base, base_model_option: "fine-tuned", base_model, checkpoint: 1 });
       expect(next).toMatchObject({
