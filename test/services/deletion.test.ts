@@ -3,6 +3,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Principal } from "../../worker/domain/accounts";
+import { databases } from "../../worker/stores/database";
+import { D1DeletionStore } from "../../worker/stores/deletion-store";
 import {
   chunksOf,
   claim,
@@ -160,6 +162,17 @@ describe("a dataset", () => {
     await sweep();
     expect(await keys(`datasets/${principal.accountId}/${id}`)).toEqual([]);
     expect(await count("datasets", id)).toBe(0);
+  });
+
+  it("is not marked once a job has come between the look and the mark", async () => {
+    const principal = await newAccount();
+    const job = await newJob(principal);
+    const store = new D1DeletionStore(databases(env.DB));
+    const what = { kind: "dataset" as const, accountId: principal.accountId, id: job.datasetId };
+    expect(await store.mark(what, 1)).toBe(false);
+    expect(await code(using((s) => s.getDataset(principal, job.datasetId)))).toBe("ok");
+    await cancel(principal, job.id);
+    expect([await store.mark(what, 1), await store.mark(what, 2)]).toEqual([true, false]);
   });
 
   it("that was deleted under a queued job fails that job's lease", async () => {
