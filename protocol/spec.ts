@@ -181,7 +181,7 @@ export type Test = z.infer<typeof test>;
 
 /**
  * How many rows of each label classification trains on: exact counts (a label that is left out keeps its rows), or shares
- * of the present total (a label that is left out has none). Drawn with the seed, without replacement while there are
+ * of the present total (the worker asks for one of every label; one that is left out has none). Drawn with the seed, without replacement while there are
  * enough. The labels of binary data are `positive` and `negative`.
  */
 export const rebalance = z.strictObject({

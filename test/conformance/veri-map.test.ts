@@ -1,11 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { METHODS } from "../../protocol";
 import { DomainError, STATUS_OF, type ErrorCode } from "../../worker/domain/errors";
 import { JOB_STATUSES, isTerminal } from "../../worker/domain/job-state";
 import { createTrainingJobBody } from "../../worker/dialects/veri/create-job-schema";
 import { renderVeriError } from "../../worker/dialects/veri/errors";
-import { STATUS_WORDS, statusWord, statusesOf, timestamp, toSpec } from "../../worker/dialects/veri/map";
-import { VERI_STATUSES } from "../../worker/dialects/veri/schema";
+import {
+  methodOf,
+  methodWord,
+  STATUS_WORDS,
+  statusWord,
+  statusesOf,
+  timestamp,
+  toSpec,
+} from "../../worker/dialects/veri/map";
+import { VERI_METHODS, VERI_STATUSES } from "../../worker/dialects/veri/schema";
 
 describe("statuses", () => {
   it("have a word each, and the words part them", () => {
@@ -19,6 +28,22 @@ describe("statuses", () => {
   it("end in words that the published client takes for an end", () => {
     for (const status of JOB_STATUSES) {
       expect(["completed", "failed", "cancelled"].includes(statusWord(status))).toBe(isTerminal(status));
+    }
+  });
+});
+
+describe("methods", () => {
+  it("have a word each, and a filter finds them by it", () => {
+    for (const method of METHODS) expect(methodOf(methodWord(method))).toBe(method);
+    expect(methodOf("sft_video_gen")).toBeNull();
+    expect(VERI_METHODS).toEqual(expect.arrayContaining(METHODS.map(methodWord)));
+  });
+
+  it("of other APIs cannot be asked for, by their words or by Anneal's", () => {
+    for (const method of ["classification", "sft_classification", "regression", "embedding", "sft_embedding"]) {
+      const gpu = { type: "L4-24GB", count: 1 };
+      const sent = { base_model: "m", dataset_id: "ds_1", output_name: "o", method, gpu };
+      expect(() => toSpec(createTrainingJobBody.parse(sent))).toThrow("known: grpo, sft_text");
     }
   });
 });
