@@ -15,7 +15,12 @@ export const emissaryError = z
   .openapi("ApiError");
 
 export function renderEmissaryError({ status, message }: Failure): z.infer<typeof emissaryError> {
-  return { status, error: message, ...(status === NOT_FOUND ? { code: "object_not_found" as const } : {}) };
+  return { status, error: inOurIds(message), ...(status === NOT_FOUND ? { code: "object_not_found" as const } : {}) };
+}
+
+/** A refusal may name a job, as the native dialect does. */
+function inOurIds(message: string): string {
+  return message.replace(/\bjob_(?=[0-9a-z]{26}\b)/g, "tr-");
 }
 
 const FIELD_OF: Readonly<Record<string, string>> = {
