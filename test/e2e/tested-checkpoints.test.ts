@@ -16,13 +16,13 @@ const ROWS = 60;
 const TEST_PERCENT = 20;
 const EPOCHS = 3;
 const SHARED = "sample_match_combined_metric_shared";
-/** Slow enough for its agent to be killed in the middle: two seconds and more for each checkpoint. */
+/** Slow enough for its agent to be killed in the middle: six seconds and more for each checkpoint. */
 const SLOW = [
   "import time",
   "",
   "",
   "def slow_length(input_text, expected_output, predicted_output):",
-  "    time.sleep(0.2)",
+  "    time.sleep(0.5)",
   "    return float(len(input_text))",
   "",
 ].join("\n");
