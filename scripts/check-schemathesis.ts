@@ -3,7 +3,7 @@
  * dialect on a control plane without an agent: at least 1,000 cases, no server error and no undocumented status. It calls
  * with ids that exist, so that what is behind them is reached; what it deletes is a project of its own.
  */
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { startControlPlane } from "./control-plane";
@@ -26,11 +26,10 @@ const CHECKS = [
   "unsupported_method",
 ];
 
-async function main(): Promise<boolean> {
+async function main(dir: string): Promise<boolean> {
   const python = await venv("schemathesis", [REQUIREMENTS], (interpreter, report) =>
     pip(interpreter, ["-r", REQUIREMENTS], report),
   );
-  const dir = mkdtempSync(path.join(os.tmpdir(), "anneal-schemathesis-"));
   const plane = await startControlPlane({ stateDir: dir, port: await freePort() });
   const made = await writeCredentials(dir, plane);
   const config = path.join(dir, "schemathesis.toml");
@@ -87,14 +86,22 @@ function withIds(text: string, ids: Record<string, string>): string {
   return text.replaceAll(/<([\w ]+)>/g, (whole, name: string) => ids[name] ?? whole);
 }
 
-stopOnSignals(stopAll, 1);
-main()
+const dir = mkdtempSync(path.join(os.tmpdir(), "anneal-schemathesis-"));
+
+/** What a failure has to say is in the output. */
+async function end(): Promise<void> {
+  await stopAll();
+  rmSync(dir, { recursive: true, force: true });
+}
+
+stopOnSignals(end, 1);
+main(dir)
   .catch((error: unknown) => {
     console.error(error);
     return false;
   })
   .then(async (isGood) => {
-    await stopAll();
+    await end();
     process.exit(isGood ? 0 : 1);
   })
   .catch((error: unknown) => {
