@@ -56,7 +56,7 @@ def test_classification_of_bank_customers_questions(tmp_path):
     def rows(name):
         return [{"text": text, "label": label} for text, label in banking(name)]
 
-    h = {"max_steps": None, "num_epochs": 3, "learning_rate": 3e-4, "batch_size": 16, "global_batch_size": 16}
+    h = {"max_steps": None, "num_epochs": 4, "learning_rate": 3e-4, "batch_size": 16, "global_batch_size": 16}
     h |= {"max_seq_length": 32, "warmup_ratio": 0.1, "eval_batch_size": 64}
     job, outputs, seconds = trained(
         tmp_path, "classification", rows("train"), "text_label", rows("test"), Classification, **h
