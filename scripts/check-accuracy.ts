@@ -1,10 +1,16 @@
 /**
- * `npm run check:accuracy`: trains a real MiniLM on the shared data, which takes minutes, and shows how well it learns.
- * The model comes from a package, in a venv of its own.
+ * `npm run check:accuracy [-- --trainer] [--json]`: trains a real MiniLM on the shared data, which takes minutes, and
+ * shows how well it learns: through the Emissary API end to end, or with `--trainer` by the trainer alone. The model
+ * comes from a package, in a venv of its own. Exits 1 when a figure is below its target.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
+import { parseArgs } from "node:util";
+import { realData } from "./accuracy/real-data";
+import { accuracyThroughTheApi } from "./accuracy/through-the-api";
 import { root, sharedDir } from "./env";
-import { run } from "./processes";
+import { run, stopAll, stopOnSignals } from "./processes";
 import { pip, preparePython, venv } from "./python-env";
 
 const FIND_MODEL = [
@@ -15,13 +21,9 @@ const FIND_MODEL = [
 ].join("\n");
 
 const trainer = path.join(root, "agent", "trainer");
-const python = await preparePython();
-const outcome = await run(python, ["-m", "pytest", "-q", "-s", "-m", "slow", path.join("tests", "test_accuracy.py")], {
-  cwd: trainer,
-  env: { ANNEAL_MINILM: await realModel(), ANNEAL_SHARED_DIR: sharedDir() },
-  onLine: (line) => console.log(line),
+const { values } = parseArgs({
+  options: { json: { type: "boolean", default: false }, trainer: { type: "boolean", default: false } },
 });
-process.exit(outcome.code);
 
 /** The folder of the package's model. */
 async function realModel(): Promise<string> {
@@ -31,3 +33,33 @@ async function realModel(): Promise<string> {
   if (found.code !== 0) throw new Error(`the package has no model folder:\n${found.stderr}`);
   return found.stdout.trim();
 }
+
+async function byTheTrainer(): Promise<boolean> {
+  const args = ["-m", "pytest", "-q", "-s", "-m", "slow", path.join("tests", "test_accuracy.py")];
+  const env = { ANNEAL_MINILM: await realModel(), ANNEAL_SHARED_DIR: sharedDir() };
+  const outcome = await run(await preparePython(), args, { cwd: trainer, env, onLine: (line) => console.log(line) });
+  return outcome.code === 0;
+}
+
+async function throughTheApi(): Promise<boolean> {
+  await preparePython();
+  const workDir = mkdtempSync(path.join(os.tmpdir(), "anneal-accuracy-"));
+  const cleanUp = async (): Promise<void> => {
+    await stopAll();
+    rmSync(workDir, { recursive: true, force: true });
+  };
+  stopOnSignals(cleanUp, 130);
+  try {
+    const figures = await accuracyThroughTheApi(workDir, await realModel(), realData(path.join(sharedDir(), "data")));
+    const ok = figures.every(({ holds }) => holds);
+    for (const { name, value, target, holds, detail } of figures) {
+      console.error(`${holds ? "ok   " : "FAILS"} ${name} ${value.toFixed(4)} (target ${target}): ${detail}`);
+    }
+    if (values.json) console.log(JSON.stringify({ ok, figures }));
+    return ok;
+  } finally {
+    await cleanUp();
+  }
+}
+
+process.exit((await (values.trainer ? byTheTrainer() : throughTheApi())) ? 0 : 1);
