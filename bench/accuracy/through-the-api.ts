@@ -6,11 +6,11 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { emissaryClient, type EmissaryCheckpoint, type EmissaryClient } from "../../test/harness/emissary";
-import { startControlPlane } from "../control-plane";
-import { freePort } from "../free-port";
-import { createAccount, createAgentToken } from "../local-account";
-import { startLocalAgent, waitForAgent } from "../local-agent";
-import { startProgress } from "../progress";
+import { startControlPlane } from "../../scripts/control-plane";
+import { freePort } from "../../scripts/free-port";
+import { createAccount, createAgentToken } from "../../scripts/local-account";
+import { startLocalAgent, waitForAgent } from "../../scripts/local-agent";
+import { startProgress } from "../../scripts/progress";
 import type { RealData } from "./real-data";
 
 const JOB_TIMEOUT_MS = 3 * 3600_000;

@@ -9,9 +9,9 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { realData } from "./accuracy/real-data";
 import { accuracyThroughTheApi } from "./accuracy/through-the-api";
-import { root, sharedDir } from "./env";
-import { run, stopAll, stopOnSignals } from "./processes";
-import { pip, preparePython, venv } from "./python-env";
+import { root, sharedDir } from "../scripts/env";
+import { run, stopAll, stopOnSignals } from "../scripts/processes";
+import { pip, preparePython, venv } from "../scripts/python-env";
 
 const FIND_MODEL = [
   "import importlib.util, pathlib",
