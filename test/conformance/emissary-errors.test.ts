@@ -60,6 +60,17 @@ describe("an SFT job is refused with", () => {
     ["a link without HF_MODEL", { hf_model_link: "https://huggingface.co/a/b" }, "hf_model_link"],
     ["a link that is none", { base_model: "HF_MODEL", hf_model_link: "https://example.org/a/b/c" }, "hf_model_link"],
     ["a job that nobody has", { base_model_option: "fine-tuned", base_model: "nope", checkpoint: 1 }, "base_model"],
+    [
+      "a job's id that nobody has",
+      { base_model_option: "fine-tuned", base_model: `tr-${"0".repeat(26)}`, checkpoint: 1 },
+      "base_model",
+    ],
+    ["a link to one file", { base_model: "HF_MODEL", hf_model_link: "hf.co/a/b/blob/main/x" }, "hf_model_link"],
+    [
+      "very many functions",
+      { test_functions: Array.from({ length: 21 }, (_, n) => `f${String(n)}`) },
+      "test_functions",
+    ],
     ["fine-tuned without a checkpoint", { base_model_option: "fine-tuned", base_model: "nope" }, "checkpoint"],
     ["a checkpoint of no number", { base_model_option: "fine-tuned", base_model: "x", checkpoint: 1.5 }, "checkpoint"],
     ["a checkpoint of a pre-trained model", { checkpoint: 1 }, "checkpoint"],
@@ -124,6 +135,11 @@ describe("a GRPO job is refused with", () => {
     ["another task", { task_type: "classification" }, "task_type"],
     ["no function", { test_functions: [] }, "test_functions"],
     ["no weights", { reward: undefined }, "reward"],
+    [
+      "very many functions",
+      { test_functions: Array.from({ length: 30_000 }, (_, n) => `f${String(n)}`), reward: { f0: 1 } },
+      "test_functions",
+    ],
     ["an unknown function", { test_functions: ["nope"], reward: { nope: 1 } }, "test_functions"],
     [
       "a function twice",

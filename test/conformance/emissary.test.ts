@@ -223,6 +223,18 @@ describe("a training job", () => {
     expect((await client.call("retrieveTrainingJobById", one)).status).toBe(404);
   });
 
+  it("begins from any model of the hub, however its link is written", async () => {
+    const project = await newProject();
+    const train_dataset_id = await newDataset(project, COMPLETIONS);
+    const hub = "https://huggingface.co/some-one/a.model";
+    for (const hf_model_link of [hub, `${hub}/`, `${hub}/tree/main`, `${hub}/tree/main/`, `${hub}?library=x#files`]) {
+      const job = await newJob(project, { base_model: "HF_MODEL", hf_model_link, train_dataset_id });
+      expect(job["base_model"]).toBe("some-one/a.model");
+    }
+    const one = { base_model: "HF_MODEL", hf_model_link: "hf.co/gpt2/", train_dataset_id };
+    expect((await newJob(project, one))["base_model"]).toBe("gpt2");
+  });
+
   it("is made once for one Idempotency-Key", async () => {
     const project = await newProject();
     const body = { base_model: "anneal/tiny-llama", train_dataset_id: await newDataset(project, COMPLETIONS) };

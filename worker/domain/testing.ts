@@ -3,7 +3,7 @@ import { test, type Method, type Test } from "../../protocol";
 import type { DatasetRecord } from "./artifacts";
 import { DomainError, invalid } from "./errors";
 
-const MAX_FUNCTIONS = 20;
+export const MAX_FUNCTIONS = 20;
 
 /** Datasets and functions have been found to be the account's own. */
 export interface WantedTest {
@@ -27,8 +27,13 @@ export function normaliseTest(method: Method, trained: DatasetRecord, wanted: Wa
   return test.parse(dataset ? { dataset_id: dataset.id, functions } : { split_percent: splitPercent, functions });
 }
 
+/** Before any of them is looked for. */
+export function checkFunctionCount(field: string, count: number): void {
+  if (count > MAX_FUNCTIONS) throw invalid(field, `has more than ${String(MAX_FUNCTIONS)} functions`);
+}
+
 export function checkFunctionIds(field: string, ids: string[]): void {
-  if (ids.length > MAX_FUNCTIONS) throw invalid(field, `has more than ${String(MAX_FUNCTIONS)} functions`);
+  checkFunctionCount(field, ids.length);
   const twice = ids.find((id, index) => ids.indexOf(id) !== index);
   if (twice !== undefined) throw invalid(field, "names a function twice");
 }

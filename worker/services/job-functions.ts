@@ -3,7 +3,7 @@ import { SHARED_FUNCTION_PREFIX, type FunctionFormat, type Method } from "../../
 import type { Principal } from "../domain/accounts";
 import { DomainError, invalid } from "../domain/errors";
 import type { FunctionStore } from "../domain/ports";
-import { checkFunctionIds } from "../domain/testing";
+import { checkFunctionCount, checkFunctionIds } from "../domain/testing";
 import { findTestFunction } from "./create-function";
 import type { FunctionRef } from "./services";
 
@@ -29,6 +29,7 @@ export async function rewardFunctions(
   if (method !== "grpo" && refs.length > 0) {
     throw invalid(field, `must be omitted: ${method} takes no reward function`);
   }
+  checkFunctionCount(field, refs.length);
   return Promise.all(refs.map((ref) => find(ports, principal, ref, field)));
 }
 
@@ -38,6 +39,7 @@ export async function testFunctions(
   refs: FunctionRef[],
 ): Promise<FoundFunction[]> {
   const field = "test.functions";
+  checkFunctionCount(field, refs.length);
   const found = await Promise.all(refs.map((ref) => find(ports, principal, ref, field)));
   const other = found.find(({ format }) => format !== "test");
   if (other) throw invalid(field, `takes functions of format test, and one is of format ${other.format}`);

@@ -1,7 +1,7 @@
 /** What `base_model_option`, `base_model`, `checkpoint` and `hf_model_link` name together, in the domain's words. */
 import type { Principal } from "../../domain/accounts";
 import { catalogueModel, modelOf, type CatalogueModel } from "../../domain/catalogue";
-import { invalid } from "../../domain/errors";
+import { DomainError, invalid } from "../../domain/errors";
 import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
 import type { JobRequest, Services } from "../../services/services";
@@ -19,7 +19,9 @@ export interface Base {
 }
 
 const HF_MODEL = "HF_MODEL";
-const HUB_LINK = /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/(.+?)\/?$/;
+const HUB = /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\//i;
+/** What a browser's address has behind a model's id: that its files are shown, as they are now. */
+const BEHIND_ID = /\/*(?:\/tree\/main\/*)?(?:[?#].*)?$/;
 /** As many as a checkpoint's reference may have digits. */
 const MAX_CHECKPOINT = 999_999_999;
 
@@ -49,7 +51,7 @@ function linked(link: string | null): Base {
   if (link === null) throw invalid("hf_model_link", `is required with base_model ${HF_MODEL}`);
   const field = "hf_model_link";
   if (link.startsWith("/")) return { wanted: { baseModel: link, provider: "local" }, model: null, field };
-  const id = HUB_LINK.exec(link)?.[1] ?? link;
+  const id = link.trim().replace(HUB, "").replace(BEHIND_ID, "");
   if (id.startsWith("job_") || catalogueModel(id)) throw invalid(field, "is no link to a Hugging Face model");
   return { wanted: { baseModel: id }, model: known(id), field };
 }
@@ -74,9 +76,19 @@ async function fineTuned(services: Services, principal: Principal, body: BaseWor
 /** By its id whatever its state, or by its name: then the newest success counts. */
 async function namedJob(services: Services, principal: Principal, text: string): Promise<JobRecord> {
   const id = parseId(PREFIX.job, text);
-  const job = id === null ? await services.newestSuccess(principal, text) : await services.getJob(principal, id);
+  const job = id === null ? await services.newestSuccess(principal, text) : await jobOrNull(services, principal, id);
   if (job?.projectId === principal.projectId) return job;
   throw invalid("base_model", `no training job '${shown(text)}' of this project has succeeded`);
+}
+
+/** What a body names and nobody has is a bad request, and not what is not found. */
+async function jobOrNull(services: Services, principal: Principal, id: string): Promise<JobRecord | null> {
+  try {
+    return await services.getJob(principal, id);
+  } catch (error) {
+    if (error instanceof DomainError && error.code === "not_found") return null;
+    throw error;
+  }
 }
 
 function known(base: string): CatalogueModel | null {

@@ -1,8 +1,10 @@
 /** The bodies that make training jobs. What is not a field of theirs is refused by name, and null stands for absent. */
 import { z } from "@hono/zod-openapi";
+import { MAX_FUNCTIONS } from "../../domain/testing";
 import { BASE_MODEL_OPTIONS, TASK_TYPES, text } from "./schema";
 
 const number = z.number().nullish();
+const functionNames = z.array(text).max(MAX_FUNCTIONS, `must name at most ${String(MAX_FUNCTIONS)} testing functions`);
 
 const common = {
   base_model_option: z.enum(BASE_MODEL_OPTIONS).nullish(),
@@ -33,7 +35,7 @@ const common = {
 export const createTrainingJob = z
   .strictObject({
     ...common,
-    test_functions: z.array(text).nullish(),
+    test_functions: functionNames.nullish(),
     parameters: z
       .looseObject({
         downsample_size: number.openapi({ description: "Percent of the training rows." }),
@@ -55,7 +57,7 @@ export type CreateTrainingJob = z.output<typeof createTrainingJob>;
 export const createGrpoTrainingJob = z
   .strictObject({
     ...common,
-    test_functions: z.array(text).min(1, "must name at least one testing function"),
+    test_functions: functionNames.min(1, "must name at least one testing function"),
     reward: z
       .record(z.string(), z.number())
       .openapi({ description: "A weight for each of `test_functions`; they sum to 1." }),
