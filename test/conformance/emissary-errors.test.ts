@@ -20,6 +20,11 @@ const elsewhere = await newProject(project.account);
 const labelled = await newDataset(project, LABELLED, "labels.csv");
 const binary = await newDataset(project, BINARY);
 const multilabel = await newDataset(project, MULTILABEL);
+const oneOfTwo = await newDataset(
+  project,
+  '{"prompt":"a","completion":{"x":1,"y":0}}\n{"prompt":"b","completion":{"x":0,"y":1}}\n',
+);
+const nameless = await newDataset(project, '{"prompt":"x","completion":{"":1,"b":0}}\n');
 const scored = await newDataset(project, SCORED);
 const completions = await newDataset(project, COMPLETIONS);
 const prompts = await newDataset(project, '{"prompt":"1+1="}\n');
@@ -82,6 +87,12 @@ describe("an SFT job is refused with", () => {
     ["a dataset of another project", { train_dataset_id: foreign }, "train_dataset_id"],
     ["a test dataset of another project", { test_dataset_id: foreign }, "test_dataset_id"],
     ["a test dataset of another format", { test_dataset_id: scored }, "test_dataset_id"],
+    [
+      "several labels a row to test one of many",
+      { train_dataset_id: oneOfTwo, test_dataset_id: multilabel },
+      "test_dataset_id",
+    ],
+    ["a label without a name", { train_dataset_id: nameless, rebalance_data: { "": 0.5, b: 0.5 } }, "train_dataset_id"],
     ["rows that are not for the task", { task_type: "regression", train_dataset_id: labelled }, "train_dataset_id"],
     ["nothing to test on", { train_test_split_ratio: 100 }, "train_test_split_ratio"],
     ["a split of 0", { train_test_split_ratio: 0 }, "train_test_split_ratio"],

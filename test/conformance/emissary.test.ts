@@ -7,6 +7,7 @@ import {
   BINARY,
   COMPLETIONS,
   LABELLED,
+  MULTILABEL,
   newDataset,
   newJob,
   newProject,
@@ -233,6 +234,21 @@ describe("a training job", () => {
     }
     const one = { base_model: "HF_MODEL", hf_model_link: "hf.co/gpt2/", train_dataset_id };
     expect((await newJob(project, one))["base_model"]).toBe("gpt2");
+  });
+
+  it("is tested on rows that look simpler than those it is trained on", async () => {
+    const project = await newProject();
+    const severalEach = await newDataset(project, MULTILABEL);
+    const oneEach = await newDataset(project, '{"prompt":"a","completion":{"x":1,"y":0}}\n');
+    const labelled = await newDataset(project, LABELLED, "rows.csv");
+    const allAlike = await newDataset(project, "text,label\nthe fifth,pos\n", "rows.csv");
+    for (const [train_dataset_id, test_dataset_id] of [
+      [severalEach, oneEach],
+      [labelled, allAlike],
+    ]) {
+      const base = { base_model: "anneal/tiny-bert", task_type: "classification" };
+      await newJob(project, { ...base, train_dataset_id, test_dataset_id });
+    }
   });
 
   it("is made once for one Idempotency-Key", async () => {

@@ -53,8 +53,9 @@ function oneLabel({ prompt, completion }: Row): string | null {
   return labelFault(completion);
 }
 
-function labelsOfText({ label, labels }: Row): string | null {
-  const names = Array.isArray(labels) ? (labels as unknown[]) : label === undefined ? [] : [label];
+function labelsOfText({ completion, label, labels }: Row): string | null {
+  const named = Array.isArray(labels) ? (labels as unknown[]) : label === undefined ? [] : [label];
+  const names = isRow(completion) ? Object.keys(completion) : named;
   for (const name of names) {
     const wrong = typeof name === "string" ? labelFault(name) : null;
     if (wrong !== null) return wrong;

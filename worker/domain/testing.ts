@@ -1,6 +1,6 @@
 /** What a job may ask of the tests of its checkpoints: the rules between the fields. */
 import { test, type Method, type Test } from "../../protocol";
-import type { DatasetRecord } from "./artifacts";
+import type { DatasetRecord, LabelProfile } from "./artifacts";
 import { DomainError, invalid } from "./errors";
 
 export const MAX_FUNCTIONS = 20;
@@ -55,9 +55,16 @@ function checkTestable(method: Method, trained: DatasetRecord, dataset: DatasetR
     const misfit = `its format is ${dataset.format}, and the training data's is ${trained.format}`;
     throw new DomainError("dataset_format_incompatible", misfit, { field: "test.dataset_id" });
   }
-  const [kind, trainedKind] = [dataset.profile?.labels?.kind, trained.profile?.labels?.kind];
-  if (method === "classification" && kind !== undefined && trainedKind !== undefined && kind !== trainedKind) {
-    const misfit = `its labels are ${kind}, and the training data's are ${trainedKind}`;
+  const [labels, trainedLabels] = [dataset.profile?.labels, trained.profile?.labels];
+  if (method === "classification" && labels && trainedLabels && !mayBeLabelled(labels, trainedLabels)) {
+    const misfit = `its labels are ${labels.kind}, and the training data's are ${trainedLabels.kind}`;
     throw new DomainError("dataset_format_incompatible", misfit, { field: "test.dataset_id" });
   }
+}
+
+/** A few rows may look simpler than those of their kind: all of one label, or each of one where others have several. */
+function mayBeLabelled({ kind, counts }: LabelProfile, trained: LabelProfile): boolean {
+  if (kind === trained.kind) return true;
+  if (kind === "binary") return counts["negative"] === 0;
+  return kind === "multiclass" && trained.kind === "multilabel";
 }
