@@ -145,7 +145,19 @@ def _read_jsonl(text: str) -> Iterator[tuple[int, Row]]:
             raise TrainerFailure("invalid_dataset", f"The dataset's line {line} is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise TrainerFailure("invalid_dataset", f"The dataset's line {line} is not a JSON object")
+        if "\\ud" in raw or "\\uD" in raw:
+            _check_surrogates(value, line)
         yield line, value
+
+
+def _check_surrogates(value: Row, line: int) -> None:
+    """JSON can escape half of a character, which no tokenizer takes."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise TrainerFailure(
+            "invalid_dataset", f"The dataset's line {line} has half of a character (a lone surrogate)"
+        ) from error
 
 
 def _read_csv(text: str, format: str) -> Iterator[tuple[int, Row]]:

@@ -29,6 +29,7 @@ def file(folder, content):
         ([{"text": "t", "label": True}], "text_label", {"true": True}),
         ([{"text": "t", "labels": ["x", "y", "x"]}], "text_label", {"x": True, "y": True}),
         ([{"text": "t", "labels": []}], "text_label", {}),
+        ([{"text": "t", "label": "\U0001f600"}], "text_label", {"\U0001f600": True}),
         ([{"prompt": "t", "completion": {"x": 1, "y": 0}}], "text_label", {"x": True, "y": False}),
         ([{"prompt": "t", "completion": "x"}], "prompt_completion", {"x": True}),
         ("text,label\nt,x\n", "text_label", {"x": True}),
@@ -76,6 +77,12 @@ def test_pairs(tmp_path):
         (scored_rows, [{"text": "t", "score": True}], "text_score", "line 1 has no score that is a number"),
         (scored_rows, [{"text": "t", "score": "nan"}], "text_score", "line 1 has no score that is a number"),
         (scored_rows, "input,expected_output\nt,1_000\n", "prompt_completion", "no completion that is a number"),
+        (
+            labelled_rows,
+            '{"text": "a", "label": "x"}\n{"text": "\\ud83d", "label": "y"}',
+            "text_label",
+            "line 2 has half of",
+        ),
         (pair_rows, [{"text1": "s", "score": 1}], "text_pair_score", "line 1 has no text2"),
     ],
 )
