@@ -14,7 +14,7 @@ from .failures import TrainerFailure
 from .labelled_rows import PairRow, number_text, pair_rows
 from .models import LOADING_ERRORS, Loaded, common_arguments, lora_config, restore, weights_type
 from .optimisation import batch_arguments, eval_batch_size
-from .row_method import RowMethod, in_batches
+from .row_method import RowMethod, in_batches, readable
 from .sentence_model import SentenceKind
 from .testing_rows import TestRow
 
@@ -90,7 +90,10 @@ class Embedding(RowMethod[PairRow]):
         for batch in in_batches(pairs, lambda pair: max(map(len, pair)), size):
             first, second = (
                 encoder.encode(
-                    [pairs[at][side] for at in batch], batch_size=size, convert_to_tensor=True, show_progress_bar=False
+                    [readable(pairs[at][side]) for at in batch],
+                    batch_size=size,
+                    convert_to_tensor=True,
+                    show_progress_bar=False,
                 )
                 for side in (0, 1)
             )
@@ -109,7 +112,7 @@ class _Collator:
     def __call__(self, rows: list[PairRow]) -> dict[str, object]:
         import torch
 
-        sides = ([row.first for row in rows], [row.second for row in rows])
+        sides = ([readable(row.first) for row in rows], [readable(row.second) for row in rows])
         pairs = [self.encoder.preprocess(texts) for texts in sides]  # type: ignore[attr-defined]
         return {
             "pairs": [{name: value for name, value in side.items() if torch.is_tensor(value)} for side in pairs],

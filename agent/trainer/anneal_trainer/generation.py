@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .data import Message
-from .models import LANGUAGE_MODEL, load_tokenizer, restore
+from .models import LANGUAGE_MODEL, load_tokenizer, positions, restore
 from .testing_rows import TestRow
 
 ROOM_FOR_LONG_ANSWERS = 16  # tokens beyond twice the longest expected output
@@ -18,7 +18,7 @@ ROOM_FOR_LONG_ANSWERS = 16  # tokens beyond twice the longest expected output
 
 @dataclass(frozen=True)
 class Limits:
-    """`prompt_tokens`: a longer prompt loses its beginning."""
+    """`prompt_tokens`: a longer prompt loses its beginning, and so does one that leaves a model no room to answer."""
 
     batch_size: int
     prompt_tokens: int
@@ -42,8 +42,10 @@ def answers(
     model = restore(LANGUAGE_MODEL, folder, base_folder, torch.bfloat16 if on_gpu else torch.float32)
     model.to("cuda" if on_gpu else "cpu").eval()
     told()
-    model.generation_config = _greedy(model, tokenizer, _enough_tokens(tokenizer, rows, limits.new_tokens))
-    prompts = [_prompt_ids(tokenizer, row.asked, limits.prompt_tokens) for row in rows]
+    places = positions(model) or limits.prompt_tokens + limits.new_tokens
+    new_tokens = _enough_tokens(tokenizer, rows, min(limits.new_tokens, max(1, places // 2)))
+    model.generation_config = _greedy(model, tokenizer, new_tokens)
+    prompts = [_prompt_ids(tokenizer, row.asked, min(limits.prompt_tokens, places - new_tokens)) for row in rows]
     # Prompts of a like length go together, so that little of a batch is padding.
     order = sorted(range(len(rows)), key=lambda index: (len(prompts[index]), index))
     made = [""] * len(rows)
@@ -78,6 +80,8 @@ def _enough_tokens(tokenizer, rows: list[TestRow], most: int) -> int:
 
 def _prompt_ids(tokenizer, prompt: str | list[Message], limit: int) -> list[int]:
     if isinstance(prompt, str):
-        return tokenizer(prompt)["input_ids"][-limit:]
+        # A model cannot go on from nothing.
+        start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        return tokenizer(prompt)["input_ids"][-limit:] or [start]
     ids = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=True, return_dict=True)
     return ids["input_ids"][-limit:]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +31,8 @@ class Loaded:
     on_gpu: bool
     world_size: int
     is_sharded: bool
+    # Parameters that the folder does not have, or has for something else: their numbers are drawn, by the job's seed.
+    drawn: frozenset[str] = frozenset()
 
     def need_chat_template(self, needed: bool) -> None:
         """Fail when rows are chats and the model has no template for them."""
@@ -64,10 +68,18 @@ class TransformersKind:
     settings: dict[str, object] = field(default_factory=dict)
 
     def load(self, folder: str, dtype):
+        return self.load_and_tell(folder, dtype)[0]
+
+    def load_and_tell(self, folder: str, dtype) -> tuple:
+        """The model, and the names of those parameters that its folder does not have."""
         import transformers
 
         auto_class = getattr(transformers, self.auto_class)
-        return auto_class.from_pretrained(folder, dtype=dtype, use_safetensors=True, **ONLY_DATA, **self.settings)
+        model, told = auto_class.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **ONLY_DATA, **self.settings
+        )
+        mismatched = (key if isinstance(key, str) else key[0] for key in told["mismatched_keys"])
+        return model, frozenset({*told["missing_keys"], *mismatched})
 
     def adapter(self, model):
         from accelerate.utils import is_peft_model
@@ -80,6 +92,11 @@ class TransformersKind:
     def merged(self, base, adapter_folder: str):
         from peft import PeftModel
 
+        described = os.path.join(adapter_folder, "config.json")
+        if base.config.pad_token_id is None and os.path.isfile(described):
+            # A head that reads whole texts finds their ends by it, and the base has none.
+            with open(described, encoding="utf-8") as file:
+                base.config.pad_token_id = json.load(file).get("pad_token_id")
         return PeftModel.from_pretrained(base, adapter_folder).merge_and_unload()
 
 
@@ -156,8 +173,22 @@ def common_arguments(config: Config, base: Loaded, report: Reporter) -> dict[str
     }
 
 
-def lora_config(h: Hyperparameters, task_type: str = "CAUSAL_LM", targets: list[str] | str = LORA_TARGETS):
-    """The adapter that the job trains, or None for full fine-tuning."""
+def positions(model) -> int | None:
+    """How many tokens the model has places for; None when it does not say."""
+    # RoBERTa and its like count from behind the place of padding.
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return module.num_embeddings - module.padding_idx - 1
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+
+def lora_config(
+    h: Hyperparameters,
+    task_type: str = "CAUSAL_LM",
+    targets: list[str] | str = LORA_TARGETS,
+    whole: list[str] | None = None,
+):
+    """The adapter that the job trains, or None for full fine-tuning. Modules in `whole` are trained as they are."""
     if h.lora_rank is None:
         return None
     from peft import LoraConfig
@@ -168,6 +199,8 @@ def lora_config(h: Hyperparameters, task_type: str = "CAUSAL_LM", targets: list[
         lora_dropout=h.lora_dropout or 0.0,
         target_modules=targets,
         task_type=task_type,
+        modules_to_save=whole,
+        exclude_modules="|".join(rf"{re.escape(name)}(\..*)?" for name in whole) if whole else None,
     )
 
 

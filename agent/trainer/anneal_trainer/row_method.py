@@ -42,6 +42,11 @@ class RowMethod(Generic[R]):
         """Nothing is held."""
 
 
+def readable(text: str) -> str:
+    """An empty text as one that every tokenizer makes a token of: a model cannot read nothing."""
+    return text or " "
+
+
 def in_batches(items: Sequence[T], length: Callable[[T], int], size: int) -> Iterator[list[int]]:
     """The positions of all items, longest first and `size` at a time: alike lengths need little padding."""
     order = sorted(range(len(items)), key=lambda at: -length(items[at]))

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 
 from .failures import TrainerFailure
-from .models import ONLY_DATA, pad_with_something
+from .models import ONLY_DATA, pad_with_something, positions
 
 _OWN_MODULES = "sentence_transformers."
 
@@ -39,7 +39,8 @@ class SentenceKind:
             )
             pooling = Pooling(transformer.get_embedding_dimension(), "mean")
             encoder = SentenceTransformer(modules=[transformer, pooling], device="cpu")
-        encoder.max_seq_length = min(encoder.max_seq_length or self.max_seq_length, self.max_seq_length)
+        limits = (encoder.max_seq_length, _positions(encoder[0]), self.max_seq_length)
+        encoder.max_seq_length = min(limit for limit in limits if limit)
         pad_with_something(encoder.tokenizer)
         return encoder
 
@@ -58,6 +59,11 @@ class SentenceKind:
 
         base[0].model = PeftModel.from_pretrained(base[0].model, adapter_folder).merge_and_unload()
         return base
+
+
+def _positions(module) -> int | None:
+    transformer = getattr(module, "model", None)
+    return None if transformer is None else positions(transformer)
 
 
 def _has_modules(folder: str) -> bool:

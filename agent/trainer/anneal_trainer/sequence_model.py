@@ -15,12 +15,13 @@ from .models import (
     load_tokenizer,
     lora_config,
     pad_with_something,
+    positions,
     restore,
     weights_type,
 )
 from .optimisation import batch_arguments, eval_batch_size
 from .report import Reporter
-from .row_method import in_batches
+from .row_method import in_batches, readable
 
 
 def kind_of(problem_type: str, names: list[str]) -> TransformersKind:
@@ -46,7 +47,7 @@ def load(
     try:
         tokenizer = load_tokenizer(folder)
         before = AutoConfig.from_pretrained(folder, **ONLY_DATA)
-        model = kind.load(folder, weights_type(on_gpu, h.lora_rank is not None))
+        model, drawn = kind.load_and_tell(folder, weights_type(on_gpu, h.lora_rank is not None))
     except LOADING_ERRORS as error:
         raise TrainerFailure(
             "base_model_unavailable", f"The base model is not one that can read whole texts: {error}"
@@ -54,7 +55,7 @@ def load(
     _pad(tokenizer, model)
     if _is_for_other_labels(before, model.config):
         _draw_head(model)
-    return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded)
+    return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded, drawn)
 
 
 def make_trainer(
@@ -64,7 +65,7 @@ def make_trainer(
     from transformers import DataCollatorWithPadding, TrainingArguments
 
     h = config.hyperparameters
-    adapter = lora_config(h, "SEQ_CLS", "all-linear")
+    adapter = lora_config(h, "SEQ_CLS", "all-linear", _not_of_base(base))
     model = base.model
     if adapter is not None:
         from peft import get_peft_model
@@ -77,7 +78,7 @@ def make_trainer(
         gradient_checkpointing_kwargs={"use_reentrant": False},
         remove_unused_columns=False,
     )
-    limit = max_tokens(base.tokenizer, base.model.config, h)
+    limit = max_tokens(base.tokenizer, base.model, h)
 
     def mean_loss(outputs, labels, num_items_in_batch=None):
         values = loss(outputs.logits.float(), labels)
@@ -112,10 +113,9 @@ def _trainer_class():
 _Examples = Sequence[tuple[str, object]]
 
 
-def max_tokens(tokenizer, model_config, h: RowHyperparameters) -> int:
+def max_tokens(tokenizer, model, h: RowHyperparameters) -> int:
     """Where a text is cut: what the job asks for, and no more than the model has positions for."""
-    positions = getattr(model_config, "max_position_embeddings", None) or tokenizer.model_max_length
-    return min(h.max_seq_length, positions, tokenizer.model_max_length)
+    return min(h.max_seq_length, positions(model) or tokenizer.model_max_length, tokenizer.model_max_length)
 
 
 def outputs(
@@ -128,10 +128,10 @@ def outputs(
     model = restore(kind, folder, base_folder)
     _pad(tokenizer, model)
     model.to(device).eval()
-    limit = max_tokens(tokenizer, model.config, h)
+    limit = max_tokens(tokenizer, model, h)
     for batch in in_batches(texts, len, eval_batch_size(h)):
         asked = tokenizer(
-            [texts[at] for at in batch], truncation=True, max_length=limit, padding=True, return_tensors="pt"
+            [readable(texts[at]) for at in batch], truncation=True, max_length=limit, padding=True, return_tensors="pt"
         )
         with torch.inference_mode():
             yield batch, model(**asked.to(device)).logits.float()
@@ -140,7 +140,7 @@ def outputs(
 def _dataset(examples: _Examples, tokenizer, limit: int):
     from datasets import Dataset
 
-    encoded = tokenizer([text for text, _ in examples], truncation=True, max_length=limit)
+    encoded = tokenizer([readable(text) for text, _ in examples], truncation=True, max_length=limit)
     return Dataset.from_dict({**encoded, "labels": [target for _, target in examples]})
 
 
@@ -149,9 +149,24 @@ def _pad(tokenizer, model) -> None:
     model.config.pad_token_id = tokenizer.pad_token_id
 
 
+def _not_of_base(base: Loaded) -> list[str]:
+    """The modules that no copy of the base has as they are here: its head, and what else was drawn.
+
+    An adapter must hold them whole: beside another copy of the base they would be drawn anew.
+    """
+    model = base.model
+    children = dict(model.named_children())  # type: ignore[attr-defined]
+    of_base = model.base_model_prefix  # type: ignore[attr-defined]
+    heads = {name for name, child in children.items() if name != of_base and any(True for _ in child.parameters())}
+    drawn = {name.rpartition(".")[0] for name in base.drawn if name.partition(".")[0] not in heads}
+    return sorted(heads | drawn)
+
+
 def _is_for_other_labels(before, after) -> bool:
     has_head = any(name.endswith("ForSequenceClassification") for name in before.architectures or [])
-    return has_head and (before.id2label, before.problem_type) != (after.id2label, after.problem_type)
+    # Who trains without our words for it does not say what the problem is.
+    is_same_problem = before.problem_type in (None, after.problem_type)
+    return has_head and not (is_same_problem and before.id2label == after.id2label)
 
 
 def _draw_head(model) -> None:

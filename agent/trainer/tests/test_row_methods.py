@@ -209,6 +209,96 @@ def test_a_head_is_kept_for_the_same_labels_and_drawn_anew_for_others(tmp_path):
         assert (loss < 0.3) is is_kept
 
 
+def test_a_classifier_that_does_not_say_its_problem_keeps_its_head(tmp_path):
+    saved = checkpoints(run_here(tmp_path, classification_config(tmp_path, h=LONG)), "final")[40]["dir"]
+    path = Path(saved) / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "problem_type": None}))
+    place = tmp_path / "next"
+    place.mkdir()
+    config = classification_config(place, base_model={"kind": "path", "path": saved}, h={"max_steps": 1})
+    assert losses(run_here(place, config))[1]["loss"] < 0.3
+
+
+def small_base(folder, kind):
+    """Another kind of encoder with tiny-bert's tokens, whose tokenizer does not say how long a text may be."""
+    import torch
+    import transformers
+
+    from anneal_trainer.tiny_models import make_tiny_bert
+
+    make_tiny_bert(str(folder))
+    sizes = {"vocab_size": 260, "pad_token_id": 256}
+    layers = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        if kind == "roberta":  # It counts positions from behind that of padding: 32 are left.
+            config = transformers.RobertaConfig(**sizes, **layers, max_position_embeddings=256 + 1 + 32)
+            model = transformers.RobertaModel(config)
+        elif kind == "distilbert":  # Its head is two modules.
+            names = {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 128}
+            model = transformers.DistilBertModel(transformers.DistilBertConfig(**sizes, **names))
+        else:  # It has not the pooler that a classifier reads through.
+            model = transformers.BertForMaskedLM(
+                transformers.BertConfig(**sizes, **layers, max_position_embeddings=128)
+            )
+    model.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    changed = {"model_max_length": 10**30, "model_input_names": ["input_ids", "attention_mask"]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+    return {"kind": "path", "path": str(folder)}
+
+
+@pytest.mark.parametrize("make", [classification_config, embedding_config])
+def test_a_text_is_cut_at_the_models_last_position(tmp_path, make):
+    base = small_base(tmp_path / "base", "roberta")
+    config = make(tmp_path, base_model=base, h={"max_steps": 1, "max_seq_length": 512})
+    path = Path(config["dataset"]["path"])
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    long = [{key: value * 50 if key.startswith("text") else value for key, value in row.items()} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in long))
+    config["test"] = planned(tmp_path, {}, dataset=config["dataset"], split_percent=None)
+    assert list(checkpoints(run_here(tmp_path, config), "test")) == [1]
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "bert without pooler"])
+def test_an_adapter_holds_all_that_its_base_has_not(tmp_path, kind):
+    base = small_base(tmp_path / "base", kind)
+    h = {"lora_rank": 4, "learning_rate": 1e-9, "max_steps": None, "num_epochs": 2}
+    lines = run_here(tmp_path, on_own_rows(classification_config(tmp_path, base_model=base, h=h)))
+    first, last = checkpoints(lines, "epoch")[2]["dir"], checkpoints(lines, "final")[4]
+    job = job_of(Classification, tmp_path)
+    job.base_folder = base["path"]
+    # Nothing was learnt: each copy of the base that an adapter is merged into must be the one that was trained.
+    assert predictions(job, first) == predictions(job, last["dir"]) == predictions(job, last["adapter_dir"])
+
+
+def test_a_merged_classifier_knows_what_it_is_padded_with(tmp_path):
+    from anneal_trainer.tiny_models import make_tiny_llama
+
+    base = tmp_path / "base"
+    make_tiny_llama(str(base))
+    for name, key in (("config.json", "pad_token_id"), ("tokenizer_config.json", "pad_token")):
+        value = json.loads((base / name).read_text())
+        (base / name).write_text(json.dumps({other: value[other] for other in value if other != key}))
+    changes = {"base_model": {"kind": "path", "path": str(base)}, "h": {"lora_rank": 2, "max_steps": 1}}
+    saved = checkpoints(run_here(tmp_path, classification_config(tmp_path, **changes)), "final")[1]["dir"]
+    assert json.loads((Path(saved) / "config.json").read_text())["pad_token_id"] == 258  # the end of a sequence
+
+
+@pytest.mark.parametrize(
+    ("make", "rows"),
+    [
+        (classification_config, [{"text": "", "label": label} for label in "xy"]),
+        (regression_config, [{"text": "", "score": score} for score in (0, 1)]),
+        (embedding_config, [{"text1": "", "text2": "", "score": 1}, {"text1": "", "text2": "a", "score": 0}]),
+    ],
+)
+def test_a_decoder_reads_empty_texts(tmp_path, make, rows):
+    config = make(tmp_path, rows=rows, base_model=TINY, h={"max_steps": 1})
+    config["test"] = planned(tmp_path, {}, dataset=config["dataset"], split_percent=None)
+    assert list(checkpoints(run_here(tmp_path, config), "test")) == [1]
+
+
 def test_dynamic_loss_is_focal_for_classifiers(tmp_path):
     import torch
 

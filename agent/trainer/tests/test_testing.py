@@ -232,6 +232,27 @@ def test_the_other_methods_are_tested_too_and_an_attempt_that_only_tests_says_th
     assert table(checkpoints(next_lines, "test")[40]) == table(tests[40])
 
 
+def test_a_prompt_that_fills_the_model_leaves_room_for_an_answer_and_an_empty_one_is_answered(tmp_path):
+    import transformers
+
+    from anneal_trainer.tiny_models import make_tiny_llama
+
+    base = tmp_path / "base"
+    make_tiny_llama(str(base))
+    sizes = {"vocab_size": 261, "n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 64}
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes, bos_token_id=257, eos_token_id=258))
+    model.save_pretrained(base)
+    path = base / "tokenizer_config.json"
+    names = {"model_input_names": ["input_ids", "attention_mask"]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **names}))
+    rows = [{"prompt": prompt, "completion": "abcd"} for prompt in ("p" * 56, "", "q")]
+    h = {"max_steps": 1, "batch_size": 1, "global_batch_size": 1, "max_seq_length": 64}
+    config = sft_config(tmp_path, rows=rows, base_model={"kind": "path", "path": str(base)}, h=h)
+    config["test"] = planned(tmp_path, {SIMILARITY: None}, dataset=config["dataset"], split_percent=None)
+    tested = checkpoints(run_here(tmp_path, config), "test")[1]
+    assert [row["input"] for row in table(tested)] == [row["prompt"] for row in rows]
+
+
 def test_a_checkpoint_every_so_many_steps_takes_the_place_of_epochs(tmp_path):
     h = {"max_steps": None, "num_epochs": 2, "save_steps": 3}
     lines = run_here(tmp_path, sft_config(tmp_path, h=h))
