@@ -254,8 +254,9 @@ describe("a training job", () => {
   it("is made once for one Idempotency-Key", async () => {
     const project = await newProject();
     const body = { base_model: "anneal/tiny-llama", train_dataset_id: await newDataset(project, COMPLETIONS) };
-    const send = (changes: Record<string, unknown>) =>
-      project.client.call<Job>("createTrainingJob", `${project.path}/training-jobs`, {
+    const elsewhere = await newProject(project.account);
+    const send = (changes: Record<string, unknown>, { path } = project) =>
+      project.client.call<Job>("createTrainingJob", `${path}/training-jobs`, {
         method: "POST",
         headers: { "content-type": "application/json", "idempotency-key": "once" },
         body: JSON.stringify({ ...body, ...changes }),
@@ -263,6 +264,8 @@ describe("a training job", () => {
     const made = await send({});
     expect((await send({})).body.id).toBe(made.body.id);
     expect((await send({ name: "another" })).status).toBe(409);
+    // The dataset is not that project's.
+    expect((await send({}, elsewhere)).status).toBe(400);
   });
 
   it("of GRPO shows its functions with their weights", async () => {

@@ -23,7 +23,9 @@ export async function submit<Body extends CreateTrainingJob | CreateGrpoTraining
   const base = await baseOf(services, owner, body);
   const request = toSpec(body, base, body.name ?? (await services.nextJobName(owner, "training-job")));
   if (!request.test) await checkNames(services, owner, body.test_functions ?? []);
-  const once = await idempotency();
+  const sent = await idempotency();
+  // The same key and body for another project is another request.
+  const once = sent && { ...sent, route: `${sent.route} ${owner.projectId}` };
   const job = await inEmissaryWords(() => services.submitJob(owner, request, once), { base_model: base.field });
   const [summary] = await summaries(services, owner, [job]);
   if (!summary) throw new Error("a job has no summary");
