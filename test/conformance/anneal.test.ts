@@ -614,6 +614,7 @@ describe("a job of rows with labels", () => {
       [{ test: { functions: [] } }, "test"],
       [{ test: { split_percent: 25, dataset_id, functions: [] } }, "test"],
       [{ test: { split_percent: 25, functions: [{ id: "shared:nope" }] } }, "test.functions"],
+      [{ test: { split_percent: 25, functions: [{ id: "shared:ends_well" }] } }, "test.functions"],
       [{ test: { split_percent: 25, functions: [{ id }, { id }] } }, "test.functions"],
       [{ test: { dataset_id: `ds_${"0".repeat(26)}` } }, "test.dataset_id"],
       [{ hyperparameters: { warmup_ratio: 2 } }, "hyperparameters.warmup_ratio"],

@@ -60,7 +60,7 @@ async function find(
     return { id, format: "test" };
   }
   const fn = ref.id === null ? null : await ports.functions.get(principal.accountId, ref.id);
-  if (!fn) throw new DomainError("not_found", "reward function not found", { field });
+  if (!fn) throw new DomainError("not_found", "function not found", { field });
   return { id: fn.id, format: fn.format };
 }
 

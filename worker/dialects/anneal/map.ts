@@ -9,6 +9,7 @@ import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
 import type { JobStatus } from "../../domain/job-state";
 import type { MetricsAnswer, Page, StreamEventPage } from "../../domain/ports";
+import { sharedFunctionId } from "../../domain/test-function";
 import { UPLOAD_PART_BYTES, type UploadRecord } from "../../domain/uploads";
 import type { UploadStatus } from "../../services/uploads";
 import type {
@@ -83,9 +84,11 @@ export function toJobRequest(body: CreateJob): JobRequest {
   };
 }
 
+/** One of the account's own is no shared one, whatever its name. */
 function toFunctionRef(text: string): FunctionRef {
-  if (text.startsWith(SHARED_FUNCTION_PREFIX)) return { name: text.slice(SHARED_FUNCTION_PREFIX.length) };
-  return { id: parseId(PREFIX.fn, text) };
+  if (!text.startsWith(SHARED_FUNCTION_PREFIX)) return { id: parseId(PREFIX.fn, text) };
+  const name = text.slice(SHARED_FUNCTION_PREFIX.length);
+  return sharedFunctionId(name) === null ? { id: null } : { name };
 }
 
 function functionId(id: string): string {
