@@ -229,6 +229,8 @@ describe("functions", () => {
     const taken = { name: shared, source: source.replace("exact", shared) };
     expect(await refused(create(taken))).toMatchObject({ status: 409, field: "name" });
     expect(await refused(create({ name: "not a name" }))).toMatchObject({ status: 400, field: "name" });
+    const column = { name: "output", source: source.replace("exact", "output") };
+    expect(await refused(create(column))).toMatchObject({ status: 400, field: "name" });
     expect(await refused(create({ name: "other" }))).toMatchObject({ status: 400, field: "file" });
     await answered(send("DELETE", `${V1}/functions/${made.id}`, key), 200, schema.deleted);
     expect(await refused(send("GET", `${V1}/functions/${made.id}`, key))).toMatchObject({ status: 404 });

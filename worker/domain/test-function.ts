@@ -10,6 +10,8 @@ import { SHARED_FUNCTIONS } from "./shared-functions";
 export const MAX_TEST_FUNCTIONS = 100;
 const MAX_NAME_CHARS = 100;
 const PYTHON_NAME = /^[A-Za-z_]\w*$/;
+/** A table of results has these columns, and one for each function. */
+const TABLE_COLUMNS = ["input", "expected_output", "output"];
 
 export interface TestFunction {
   name: string;
@@ -24,6 +26,8 @@ export function checkTestName(name: string): void {
   if (!PYTHON_NAME.test(name) || name.length > MAX_NAME_CHARS) {
     throw invalid("name", `must be the name of the Python function, of at most ${String(MAX_NAME_CHARS)} characters`);
   }
+  if (TABLE_COLUMNS.includes(name))
+    throw invalid("name", `must not be ${TABLE_COLUMNS.join(", ")}: results have columns of these names`);
   if (sharedFunctionId(name) !== null) {
     throw new DomainError("conflict", `a testing function '${name}' is there for every account`, { field: "name" });
   }
