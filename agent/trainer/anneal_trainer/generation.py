@@ -23,6 +23,8 @@ class Limits:
     batch_size: int
     prompt_tokens: int
     new_tokens: int
+    # Answers may be as long as `new_tokens` whatever is expected, as those of a model that thinks before it answers.
+    may_exceed_expected: bool = False
 
 
 def answers(
@@ -30,7 +32,8 @@ def answers(
 ) -> list[str]:
     """One text a row, from the checkpoint in `folder`, which may be no more than an adapter of the base.
 
-    No answer is longer than twice the longest that is expected, and a little: it would be wrong already.
+    No answer is longer than twice the longest that is expected, and a little: one of a model that learns to write what
+    is expected would be wrong already.
     """
     import torch
 
@@ -43,7 +46,9 @@ def answers(
     model.to("cuda" if on_gpu else "cpu").eval()
     told()
     places = positions(model) or limits.prompt_tokens + limits.new_tokens
-    new_tokens = _enough_tokens(tokenizer, rows, min(limits.new_tokens, max(1, places // 2)))
+    new_tokens = min(limits.new_tokens, max(1, places // 2))
+    if not limits.may_exceed_expected:
+        new_tokens = _enough_tokens(tokenizer, rows, new_tokens)
     model.generation_config = _greedy(model, tokenizer, new_tokens)
     prompts = [_prompt_ids(tokenizer, row.asked, min(limits.prompt_tokens, places - new_tokens)) for row in rows]
     # Prompts of a like length go together, so that little of a batch is padding.
@@ -53,11 +58,24 @@ def answers(
         batch = order[start : start + limits.batch_size]
         padded = tokenizer.pad({"input_ids": [prompts[index] for index in batch]}, return_tensors="pt").to(model.device)
         with torch.inference_mode():
-            whole = model.generate(**padded)
+            whole = model.generate(**padded, stopping_criteria=_each_token(told))
         for index, tokens in zip(batch, whole[:, padded["input_ids"].shape[1] :], strict=True):
             made[index] = tokenizer.decode(tokens, skip_special_tokens=True)
         told()
     return made
+
+
+def _each_token(told: Callable[[], None]):
+    """A batch may take minutes: `told` is called for each of its tokens, and may raise."""
+    import torch
+    from transformers import StoppingCriteria, StoppingCriteriaList
+
+    class Told(StoppingCriteria):
+        def __call__(self, input_ids, scores, **_unused):
+            told()
+            return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+    return StoppingCriteriaList([Told()])
 
 
 def _greedy(model, tokenizer, new_tokens: int):

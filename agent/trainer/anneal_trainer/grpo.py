@@ -118,6 +118,7 @@ class Grpo:
             batch_size=h.eval_batch_size or h.rollouts_per_prompt,
             prompt_tokens=h.max_prompt_length,
             new_tokens=h.max_response_length,
+            may_exceed_expected=True,
         )
         return generation.answers(folder, self.base_folder, rows, limits, len(self.config.gpus) > 0, told)
 

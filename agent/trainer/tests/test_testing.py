@@ -202,6 +202,29 @@ def test_testing_functions_are_rewards_too_and_chats_have_their_last_reply_expec
     assert row["input"].startswith("system: add\nuser: ") and row["expected_output"].isdigit() and row["twice"] == 2.0
 
 
+def test_only_a_model_that_learns_what_is_expected_must_be_as_short(tmp_path):
+    from anneal_trainer.grpo import Grpo
+    from anneal_trainer.sft_text import SftText
+    from anneal_trainer.tiny_models import make_tiny_llama
+
+    base = tmp_path / "base"
+    make_tiny_llama(str(base))
+    report = Reporter(os.open(os.devnull, os.O_WRONLY))
+    h = {"max_prompt_length": 64, "max_response_length": 48}
+    lengths, signs = {}, []
+    for method, config in (
+        (SftText, sft_config(tmp_path, h={"max_seq_length": 64})),
+        (Grpo, grpo_config(tmp_path, h=h)),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        job = method(load_config(tmp_path), report)
+        made = job.predict(str(base), [TestRow("q", "1", "q")], lambda: signs.append(1))
+        # A model that has learnt nothing does not end by itself, and writes a byte a token.
+        lengths[method] = len(made[0].encode("utf-8", "replace"))
+    assert 0 < lengths[SftText] <= 18 * 3 and len(signs) > 48
+    assert lengths[SftText] < lengths[Grpo]
+
+
 MATCH = "sample_match_combined_metric_shared"
 LONG = {"max_steps": 40, "save_steps": 20}
 
