@@ -169,6 +169,12 @@ describe("CSV", () => {
     ["a hexadecimal score", ["text1,text2,score\na,b,0x1"], 2, "not a number: '0x1'"],
     ["unknown columns", ["question,answer\na,b"], 1, "names 'question', 'answer'; 'prompt' (or 'input', 'text')"],
     ["a column twice", ["text,label,text\na,b,c"], 1, "names the column 'text' twice"],
+    [
+      "very many columns",
+      [`text,label,${Array.from({ length: 200_000 }, (_, n) => n).join(",")}`],
+      1,
+      "names more than",
+    ],
     ["an open quote", ['text,category\na,x\n"b,y\nc,z\n'], 3, "line 3 begins a row with a quote that is never closed"],
     ["more behind a quote", ['text,category\n"a"b,x'], 2, "more behind its closing quote"],
     ["a quote inside", ['text,category\na"b,x'], 2, "has a quote inside a cell"],

@@ -3,6 +3,8 @@
  * trainer's loader knows the same names (`agent/trainer/anneal_trainer/data.py`).
  */
 
+import { MAX_COLUMNS } from "./row-reader";
+
 /** Names that stand for a column, in order of preference. */
 const PROMPT = ["prompt", "input", "text"];
 const COMPLETION = ["completion", "expected_output", "label", "category"];
@@ -17,6 +19,7 @@ export interface CsvColumn {
 
 /** The columns that are read, or what is wrong with the header. */
 export function csvColumns(headers: string[]): CsvColumn[] | string {
+  if (headers.length > MAX_COLUMNS) return `names more than ${String(MAX_COLUMNS)} columns`;
   const twice = headers.find((name, index) => headers.indexOf(name) < index);
   if (twice !== undefined) return `names the column '${shown(twice)}' twice`;
   // Whoever reads it next would take it for JSON.

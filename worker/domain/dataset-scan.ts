@@ -9,11 +9,9 @@ import { layoutOf, type Row, type RowLayout } from "./dataset-rows";
 import { DomainError } from "./errors";
 import { fileKindByBytes, fileKindByName } from "./file-kind";
 import { jsonLines } from "./json-lines";
-import { joined, lineFault, type RowReader } from "./row-reader";
+import { joined, lineFault, MAX_COLUMNS, type RowReader } from "./row-reader";
 import { RowsProfiler } from "./rows-profiler";
 
-/** Columns are kept in the dataset's record. */
-const MAX_COLUMNS = 1000;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 /** A file that begins with more blanks than this is told by its next bytes, whatever they are. */
 const MAX_HEAD_BYTES = 4096;

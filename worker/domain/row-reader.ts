@@ -5,6 +5,9 @@ import { DomainError } from "./errors";
 /** A row longer than this is no training example: the longest context we know is 4 MiB of text. */
 export const MAX_ROW_BYTES = 8 * 1024 * 1024;
 
+/** Columns are kept in the dataset's record. */
+export const MAX_COLUMNS = 1000;
+
 export interface RowReader {
   /** Throws `invalid_request` with `field: "file"` and the line at fault. The chunk is not kept after the next call. */
   push(chunk: Uint8Array): void;
