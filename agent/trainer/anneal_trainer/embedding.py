@@ -46,6 +46,8 @@ class Embedding(RowMethod[PairRow]):
         if h.lora_rank is not None:
             from peft import get_peft_model
 
+            # An adapter is the transformer's: what is learnt of a module behind it would be in no checkpoint.
+            encoder.requires_grad_(False)
             encoder[0].model = get_peft_model(encoder[0].model, lora_config(h, "FEATURE_EXTRACTION", "all-linear"))
         return Loaded(folder, encoder, encoder.tokenizer, on_gpu, world_size, is_sharded)
 

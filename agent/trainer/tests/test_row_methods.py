@@ -126,6 +126,29 @@ def test_an_embedding_brings_alike_texts_together_and_loads_as_its_library_does(
     assert losses(run_here(again, config))[1]["loss"] < losses(lines)[1]["loss"]
 
 
+def test_an_adapter_of_an_embedding_is_all_that_is_trained(tmp_path):
+    import torch
+    from safetensors.torch import load_file
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    from anneal_trainer.sentence_model import SentenceKind
+    from anneal_trainer.tiny_models import make_tiny_bert
+
+    make_tiny_bert(str(tmp_path / "bert"))
+    encoder = SentenceKind(32).load(str(tmp_path / "bert"), torch.float32)
+    base = tmp_path / "base"
+    SentenceTransformer(modules=[*encoder, Dense(96, 8)], device="cpu").save_pretrained(str(base))
+    changes = {"base_model": {"kind": "path", "path": str(base)}, "resume_interval_seconds": 0.0001}
+    lines = run_here(tmp_path, embedding_config(tmp_path, h={"lora_rank": 4, "max_steps": 4}, **changes))
+    saved = checkpoints(lines, "final")[4]["dir"]
+    first, last = (load_file(Path(folder) / "2_Dense" / "model.safetensors") for folder in (base, saved))
+    assert all(torch.equal(first[name], last[name]) for name in first)
+    # The layer behind the transformer is in no adapter: what was learnt of it would be lost.
+    for resume in checkpoints(lines, "resume").values():
+        assert all("lora_" in name for name in load_file(Path(resume["dir"]) / "trained.safetensors"))
+
+
 def test_a_model_with_code_of_its_own_is_refused(tmp_path):
     from anneal_trainer.tiny_models import make_tiny_bert
 
