@@ -70,6 +70,11 @@ describe("an SFT job is refused with", () => {
       { base_model_option: "fine-tuned", base_model: `tr-${"0".repeat(26)}`, checkpoint: 1 },
       "base_model",
     ],
+    [
+      "a link that is very long",
+      { base_model: "HF_MODEL", hf_model_link: `hf.co/a${"/".repeat(500_000)}b` },
+      "hf_model_link",
+    ],
     ["a link to one file", { base_model: "HF_MODEL", hf_model_link: "hf.co/a/b/blob/main/x" }, "hf_model_link"],
     [
       "very many functions",

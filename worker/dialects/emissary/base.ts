@@ -20,6 +20,7 @@ export interface Base {
 
 const HF_MODEL = "HF_MODEL";
 const HUB = /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\//i;
+const MAX_LINK_CHARS = 4096;
 /** What a browser's address has behind a model's id: that its files are shown, as they are now. */
 const BEHIND_ID = /\/*(?:\/tree\/main\/*)?(?:[?#].*)?$/;
 /** As many as a checkpoint's reference may have digits. */
@@ -50,6 +51,7 @@ function preTrained({ base_model: name, hf_model_link: link }: BaseWords): Base 
 function linked(link: string | null): Base {
   if (link === null) throw invalid("hf_model_link", `is required with base_model ${HF_MODEL}`);
   const field = "hf_model_link";
+  if (link.length > MAX_LINK_CHARS) throw invalid(field, `has more than ${String(MAX_LINK_CHARS)} characters`);
   if (link.startsWith("/")) return { wanted: { baseModel: link, provider: "local" }, model: null, field };
   const id = link.trim().replace(HUB, "").replace(BEHIND_ID, "");
   if (id.startsWith("job_") || catalogueModel(id)) throw invalid(field, "is no link to a Hugging Face model");
