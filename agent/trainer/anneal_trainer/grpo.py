@@ -124,8 +124,14 @@ class Grpo:
 
     def _short_enough(self, tokenizer) -> list[int]:
         limit = self.config.hyperparameters.max_prompt_length
-        kept = [index for index, row in enumerate(self.rows) if _prompt_tokens(tokenizer, row.prompt) <= limit]
-        dropped = len(self.rows) - len(kept)
+        tokens = [_prompt_tokens(tokenizer, row.prompt) for row in self.rows]
+        kept = [index for index, count in enumerate(tokens) if 0 < count <= limit]
+        empty = tokens.count(0)
+        if empty:
+            self.report.notice(f"Dropped {empty} of {len(self.rows)} rows: a model cannot go on from an empty prompt")
+        dropped = len(self.rows) - len(kept) - empty
+        if not kept and not dropped:
+            raise TrainerFailure("invalid_dataset", "All prompts are empty")
         if not kept:
             raise TrainerFailure(
                 "invalid_dataset", f"All {dropped} prompts are longer than max_prompt_length ({limit} tokens)"

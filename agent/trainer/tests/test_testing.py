@@ -202,6 +202,16 @@ def test_testing_functions_are_rewards_too_and_chats_have_their_last_reply_expec
     assert row["input"].startswith("system: add\nuser: ") and row["expected_output"].isdigit() and row["twice"] == 2.0
 
 
+def test_a_prompt_of_nothing_is_not_trained_on(tmp_path):
+    rows = [{"prompt": prompt, "answer": "x"} for prompt in ("", "a", "")]
+    lines = run_here(tmp_path, grpo_config(tmp_path, rows=rows, h={"max_steps": 1}))
+    notices = [line["message"] for line in lines if line["type"] == "notice"]
+    assert "Dropped 2 of 3 rows: a model cannot go on from an empty prompt" in notices
+    assert lines[-1] == {"type": "finished", "step": 1}
+    with pytest.raises(TrainerFailure, match="All prompts are empty"):
+        run_here(tmp_path, grpo_config(tmp_path, rows=rows[:1], h={"max_steps": 1}))
+
+
 def test_only_a_model_that_learns_what_is_expected_must_be_as_short(tmp_path):
     from anneal_trainer.grpo import Grpo
     from anneal_trainer.sft_text import SftText
