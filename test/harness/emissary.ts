@@ -4,7 +4,7 @@ import { z } from "zod";
 
 const created = z.object({ id: z.string() });
 const TERMINAL = ["Success", "Failed", "TimedOut", "Cancelled"];
-const POLL_MS = 100;
+const POLL_MS = 250;
 
 export const trainingJob = z.object({
   id: z.string(),
