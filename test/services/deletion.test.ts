@@ -3,6 +3,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Principal } from "../../worker/domain/accounts";
+import type { DeletionStore } from "../../worker/domain/deletion-ports";
+import { deleteDataset as deleteUnused } from "../../worker/services/delete-record";
 import { databases } from "../../worker/stores/database";
 import { D1DeletionStore } from "../../worker/stores/deletion-store";
 import {
@@ -173,6 +175,27 @@ describe("a dataset", () => {
     expect(await code(using((s) => s.getDataset(principal, job.datasetId)))).toBe("ok");
     await cancel(principal, job.id);
     expect([await store.mark(what, 1), await store.mark(what, 2)]).toEqual([true, false]);
+  });
+
+  it("goes although a job came between the look and the mark, when that has ended since", async () => {
+    const principal = await newAccount();
+    const job = await newJob(principal);
+    const store = new D1DeletionStore(databases(env.DB));
+    let looks = 0;
+    const deletions: DeletionStore = {
+      liveUser: async (what) => (looks++ === 0 ? null : store.liveUser(what)),
+      mark: async (what, nowMs) => {
+        const isMarked = await store.mark(what, nowMs);
+        if (!isMarked) await cancel(principal, job.id);
+        return isMarked;
+      },
+      liveKey: (id) => store.liveKey(id),
+      marked: (limit) => store.marked(limit),
+      erase: (what, nowMs) => store.erase(what, nowMs),
+    };
+    const dataset = await using((s) => s.getDataset(principal, job.datasetId));
+    await deleteUnused({ deletions, clock: { nowMs: () => Date.now() } }, dataset);
+    expect(await code(using((s) => s.getDataset(principal, job.datasetId)))).toBe("not_found");
   });
 
   it("that was deleted under a queued job fails that job's lease", async () => {

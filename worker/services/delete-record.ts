@@ -22,6 +22,9 @@ export async function deleteFunction(ports: DeletePorts, { accountId, id }: Func
   await deleteUnused(ports, { kind: "function", accountId, id });
 }
 
+/** The second is for a job that came and ended between the first look and its mark. */
+const TRIES = 2;
+
 /** With its checkpoints, its history and its logs. */
 export async function deleteJob(ports: DeletePorts, { accountId, id }: JobRecord): Promise<void> {
   await deleteUnused(ports, { kind: "job", accountId, id });
@@ -41,12 +44,12 @@ export async function deleteProject(
 }
 
 async function deleteUnused({ deletions, clock }: DeletePorts, what: Deletable): Promise<void> {
-  const before = await deletions.liveUser(what);
-  if (before !== null) throw inUse(what, before);
-  if (await deletions.mark(what, clock.nowMs())) return;
-  // Somebody was quicker: a new job, or another who deletes, which is as good.
-  const since = await deletions.liveUser(what);
-  if (since !== null) throw inUse(what, since);
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const user = await deletions.liveUser(what);
+    if (user !== null) throw inUse(what, user);
+    if (await deletions.mark(what, clock.nowMs())) return;
+    // Somebody was quicker: a new job, which the next look finds unless it has ended too, or another who deletes.
+  }
 }
 
 const WHY: Record<Deletable["kind"], string> = {
