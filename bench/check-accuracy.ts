@@ -1,5 +1,5 @@
 /**
- * `npm run check:accuracy [-- --trainer] [--json]`: trains a real MiniLM on the shared data, which takes minutes, and
+ * `npm run check:accuracy [-- <task>…] [--trainer] [--json]`: trains a real MiniLM on the shared data, which takes minutes, and
  * shows how well it learns: through the Emissary API end to end, or with `--trainer` by the trainer alone. The model
  * comes from a package, in a venv of its own. Exits 1 when a figure is below its target.
  */
@@ -8,7 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { realData } from "./accuracy/real-data";
-import { accuracyThroughTheApi } from "./accuracy/through-the-api";
+import { accuracyThroughTheApi, TASKS, type Task } from "./accuracy/through-the-api";
 import { root, sharedDir } from "../scripts/env";
 import { run, stopAll, stopOnSignals } from "../scripts/processes";
 import { pip, preparePython, venv } from "../scripts/python-env";
@@ -21,7 +21,8 @@ const FIND_MODEL = [
 ].join("\n");
 
 const trainer = path.join(root, "agent", "trainer");
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: { json: { type: "boolean", default: false }, trainer: { type: "boolean", default: false } },
 });
 
@@ -32,6 +33,12 @@ async function realModel(): Promise<string> {
   const found = await run(interpreter, ["-c", FIND_MODEL]);
   if (found.code !== 0) throw new Error(`the package has no model folder:\n${found.stderr}`);
   return found.stdout.trim();
+}
+
+function namedTasks(): readonly Task[] {
+  const unknown = positionals.find((name) => !(TASKS as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new Error(`there is no task ${unknown}; known: ${TASKS.join(", ")}`);
+  return positionals.length === 0 ? TASKS : TASKS.filter((task) => positionals.includes(task));
 }
 
 async function byTheTrainer(): Promise<boolean> {
@@ -50,7 +57,8 @@ async function throughTheApi(): Promise<boolean> {
   };
   stopOnSignals(cleanUp, 130);
   try {
-    const figures = await accuracyThroughTheApi(workDir, await realModel(), realData(path.join(sharedDir(), "data")));
+    const data = realData(path.join(sharedDir(), "data"));
+    const figures = await accuracyThroughTheApi(workDir, await realModel(), data, namedTasks());
     const ok = figures.every(({ holds }) => holds);
     for (const { name, value, target, holds, detail } of figures) {
       console.error(`${holds ? "ok   " : "FAILS"} ${name} ${value.toFixed(4)} (target ${target}): ${detail}`);
