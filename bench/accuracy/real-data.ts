@@ -1,6 +1,7 @@
 /** The public data of `../shared/data`, as rows of each task. Read, never copied. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { jsonLines } from "../../test/harness/jobs";
 
 /** A row of one line and no quoted newline: the shared files have no other. */
 function csvRows(file: string): { text: string; label: string }[] {
@@ -13,10 +14,6 @@ function csvRows(file: string): { text: string; label: string }[] {
 
 function unquoted(cell: string): string {
   return cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
-}
-
-export function jsonLines(rows: object[]): string {
-  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 }
 
 export interface RealData {

@@ -2,7 +2,7 @@
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** Each is good until the next but one is asked for, and is read while the one before it is worked on. */
+/** Each is good until the next one is asked for; that one is read in the meantime. */
 export async function* largeChunks(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = stream.getReader({ mode: "byob" });
   let spare = new Uint8Array(CHUNK_BYTES);
