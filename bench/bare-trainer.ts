@@ -21,6 +21,7 @@ export async function copyConfig(agent: Agent, dir: string): Promise<TrainerConf
     return task === null ? null : readIfThere(path.join(task, "config.json"));
   });
   const config = trainerConfig.parse(JSON.parse(text));
+  if (!config.dataset) throw new Error("the agent's task has no dataset");
   const dataset = path.join(dir, "dataset");
   copyFileSync(config.dataset.path, dataset);
   return { ...config, dataset: { ...config.dataset, path: dataset } };

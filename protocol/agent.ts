@@ -16,7 +16,7 @@
  * <agent token>`. 429 and 5xx may be tried again (Retry-After is honoured); other 4xx may not.
  */
 import { z } from "zod";
-import { baseModelRef, datasetFormat, functionFormat, jobSpec } from "./spec";
+import { baseModelRef, datasetFormat, functionFormat, jobSpec, taskKind } from "./spec";
 import { failureReason } from "./reasons";
 import { metricKind, metricValues, trainerEventType } from "./trainer";
 import { checkpointFile, sha256Hex } from "./checkpoint";
@@ -94,7 +94,7 @@ export type CheckpointInput = z.infer<typeof checkpointInput>;
 export const lease = z.object({
   lease_id: z.string(),
   task_id: z.string(),
-  kind: z.literal("train"),
+  kind: taskKind,
   job_id: z.string(),
   epoch: z.int().min(1),
   attempt: z.int().min(1),
@@ -106,7 +106,10 @@ export const lease = z.object({
   /** How the agent gets the base: `job` references come with the files of that checkpoint. */
   base_model: baseModelRef,
   inputs: z.object({
-    dataset: datasetInput,
+    /** null for `import`. */
+    dataset: datasetInput.nullable(),
+    /** Where the spec is `preprocessed_by` a task: its `cache`. */
+    preprocessed: checkpointInput.optional(),
     /** Where the spec's `eval` names one. */
     eval_dataset: datasetInput.optional(),
     functions: z.array(functionInput.extend({ weight: z.number() })),

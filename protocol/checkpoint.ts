@@ -14,8 +14,11 @@ const fileSize = z
 export const checkpointKind = z.enum(["epoch", "final", "resume", "test"]);
 export type CheckpointKind = z.infer<typeof checkpointKind>;
 
-/** `model` and `adapter` are one archive each; `resume` has one entry for each of the trainer's own files; `results` is the one table of a test. */
-export const artifactRole = z.enum(["model", "adapter", "resume", "results"]);
+/**
+ * `model`, `adapter`, `tokenizer` (of an import) and `cache` (of a preprocess task) are one archive each; `resume` has one
+ * entry for each of the trainer's own files; `results` is the one table of a test.
+ */
+export const artifactRole = z.enum(["model", "adapter", "resume", "results", "cache", "tokenizer"]);
 export type ArtifactRole = z.infer<typeof artifactRole>;
 
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);

@@ -9,6 +9,15 @@ export const METHODS = ["sft_text", "grpo", "classification", "regression", "emb
 export const method = z.enum(METHODS);
 export type Method = z.infer<typeof method>;
 
+/**
+ * What a task is. All of them are leased, reported, cancelled and finished in one way, and end with a checkpoint of kind
+ * `final`: `train` with a model, `preprocess` with the tokenised data (role `cache`), `import` with a model and its
+ * tokenizer. Their specs have one shape: `preprocess` names what will be trained, `import` has an empty `dataset_id`.
+ */
+export const TASK_KINDS = ["train", "preprocess", "import"] as const;
+export const taskKind = z.enum(TASK_KINDS);
+export type TaskKind = z.infer<typeof taskKind>;
+
 /** How rows of a dataset are laid out, decided from its first row when it is uploaded. */
 export const DATASET_FORMATS = [
   "messages",
@@ -145,13 +154,37 @@ export const hyperparametersByMethod = {
 
 const everySteps = z.int().min(1).max(100_000_000);
 
+/** What an evaluation can tell beside its loss, by method; scikit-learn, TRL and sentence-transformers compute them. */
+export const EVAL_METRICS = {
+  sft_text: ["loss", "perplexity", "token_accuracy"],
+  grpo: [],
+  classification: [
+    ...["loss", "accuracy", "precision", "recall", "f1"],
+    ...["precision_micro", "recall_micro", "f1_micro", "precision_weighted", "recall_weighted", "f1_weighted"],
+    ...["matthews_correlation", "roc_auc"],
+  ],
+  regression: ["loss", "mse", "rmse", "mae", "r2", "pearson", "spearman"],
+  embedding: ["loss", "pearson", "spearman", "mse"],
+} as const satisfies Readonly<Record<Method, readonly string[]>>;
+
+const evaluationTimes = {
+  every_steps: everySteps.optional(),
+  /** In place of `every_steps`: at the end of each so-manieth epoch. */
+  every_epochs: z.int().min(1).max(10_000).optional(),
+  /** Of EVAL_METRICS; absent: the loss alone. Their values are metrics of kind `eval` by these very names. */
+  metrics: z.array(z.string().min(1).max(100)).min(1).max(30).optional(),
+  /** Once before the first step, told as step 0. */
+  at_start: z.boolean().optional(),
+};
+
 /**
  * Evaluation while training: on a dataset of its own, or on a share of the training rows that is drawn with the job's
  * seed and held back. At every so many steps, or at each epoch's end when that is absent; always at the last step.
+ * One with `metrics` also tells `epoch` among its values.
  */
 export const evaluation = z.union([
-  z.strictObject({ dataset_id: z.string(), every_steps: everySteps.optional() }),
-  z.strictObject({ split_percent: z.int().min(1).max(50), every_steps: everySteps.optional() }),
+  z.strictObject({ dataset_id: z.string(), ...evaluationTimes }),
+  z.strictObject({ split_percent: z.int().min(1).max(50), ...evaluationTimes }),
 ]);
 export type Evaluation = z.infer<typeof evaluation>;
 
@@ -218,8 +251,10 @@ const specCommon = {
   max_duration_seconds: z.number().positive().optional(),
   /** Without a step for so long the attempt is lost with reason `hang`; absent means the method's default. */
   hang_timeout_seconds: z.int().min(10).max(86_400).optional(),
-  /** For `sft_text`. */
+  /** Not for `grpo`. */
   eval: evaluation.optional(),
+  /** The task of kind `preprocess` whose tokenised data this one trains on; it was made of the same spec. */
+  preprocessed_by: z.string().optional(),
   early_stop: earlyStop.optional(),
   description: z.string().max(10_000).optional(),
   /** Of the rows to train on, drawn with the seed after those to test on are taken out. */

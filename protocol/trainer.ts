@@ -21,6 +21,7 @@ import {
   rebalance,
   regressionHyperparameters,
   sftTextHyperparameters,
+  taskKind,
 } from "./spec";
 import { checkpointKind } from "./checkpoint";
 import { trainerFailureReason } from "./reasons";
@@ -40,14 +41,22 @@ const configCommon = {
   version: z.literal(1),
   job_id: z.string(),
   attempt: z.int().min(1),
+  /** `preprocess` tokenises what `train` would, and `import` only brings the base model. */
+  task: taskKind,
   base_model: localBaseModel,
-  dataset: localDataset,
+  /** null for `import`. */
+  dataset: localDataset.nullable(),
+  /** The unpacked `cache` of a preprocess task of the same data, base and lengths; null or absent: tokenise here. */
+  preprocessed: z.string().nullable().optional(),
   /** Absent: the job is not evaluated. Exactly one of `dataset` and `split_percent` is not null. */
   eval: z
     .object({
       dataset: localDataset.nullable(),
       split_percent: z.int().min(1).max(50).nullable(),
       every_steps: z.int().min(1).nullable(),
+      every_epochs: z.int().min(1).optional(),
+      metrics: z.array(z.string()).optional(),
+      at_start: z.boolean().optional(),
     })
     .optional(),
   early_stop: earlyStop.optional(),
@@ -156,6 +165,8 @@ export const trainerLine = z.discriminatedUnion("type", [
    * `test` is what the test of an `epoch` or `final` checkpoint of that step has shown: `results.jsonl` in `dir`, one row
    * of the test set a line with `input`, `expected_output`, `output` and each function's score (null: it gave none), and
    * in `results` each function's mean over the rows that it scored, left out when there are none.
+   * The `final` of a preprocess task has the tokenised data in `dir`; that of an import has `tokenizer_dir` besides, the
+   * tokenizer alone. Both are of step 0.
    * The agent owns these folders from here on and deletes them when they are uploaded.
    */
   z.object({
@@ -165,6 +176,7 @@ export const trainerLine = z.discriminatedUnion("type", [
     epoch: z.number(),
     dir: z.string(),
     adapter_dir: z.string().optional(),
+    tokenizer_dir: z.string().optional(),
     results: z.record(z.string(), z.number()).optional(),
     world_size: z.int().min(1),
     torch_threads: z.int().min(1),

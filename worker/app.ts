@@ -5,8 +5,9 @@ import { registerAgentApi } from "./agent-api";
 import { annealDialect } from "./dialects/anneal";
 import { emissaryDialect } from "./dialects/emissary";
 import { veriDialect } from "./dialects/veri";
+import { vertesiaDialect } from "./dialects/vertesia";
 import { DomainError } from "./domain/errors";
-import { mountDialect, prepare } from "./http/dialect";
+import { mountDialect, prepare, type Dialect } from "./http/dialect";
 import { failureResponse, toFailure } from "./http/failure";
 import type { EdgeDeps, HttpEnv } from "./http/http-env";
 import { renderNativeError } from "./http/native-errors";
@@ -15,7 +16,7 @@ import { requestId } from "./http/request-id";
 import { securityHeaders } from "./http/security-headers";
 
 /** The order of the APIs on `/docs`. */
-const DIALECTS = [annealDialect, veriDialect, emissaryDialect, adminApi];
+export const DIALECTS: readonly Dialect[] = [annealDialect, veriDialect, emissaryDialect, vertesiaDialect, adminApi];
 
 export function createApp(deps: EdgeDeps): Hono<HttpEnv> {
   const root = new Hono<HttpEnv>();

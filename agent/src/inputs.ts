@@ -15,7 +15,8 @@ export interface UntestedModel {
 }
 
 export interface LocalInputs {
-  readonly datasetPath: string;
+  /** null for an import. */
+  readonly datasetPath: string | null;
   readonly evalDatasetPath: string | null;
   readonly functionPaths: ReadonlyMap<string, string>;
   readonly baseDir: string | null;
@@ -43,8 +44,8 @@ export async function fetchInputs(
     await mkdir(dirname(path), { recursive: true });
     await named(what, deps.inputs.fetch(source, path, deps, signal), signal);
   };
-  const datasetPath = join(paths.inputs, `dataset${safeExtension(dataset.name)}`);
-  await fetch("dataset", dataset, datasetPath);
+  const datasetPath = dataset ? join(paths.inputs, `dataset${safeExtension(dataset.name)}`) : null;
+  if (dataset && datasetPath !== null) await fetch("dataset", dataset, datasetPath);
   const evalDatasetPath = evalDataset ? join(paths.inputs, `eval-dataset${safeExtension(evalDataset.name)}`) : null;
   if (evalDataset && evalDatasetPath !== null) await fetch("dataset for evaluation", evalDataset, evalDatasetPath);
   const testDatasetPath = test?.dataset ? join(paths.inputs, `test-dataset${safeExtension(test.dataset.name)}`) : null;

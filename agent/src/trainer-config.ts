@@ -23,8 +23,9 @@ export function toTrainerConfig(
     version: 1,
     job_id: lease.job_id,
     attempt: lease.attempt,
+    task: lease.kind,
     base_model: localBaseModel(lease.base_model, inputs),
-    dataset: { path: inputs.datasetPath, format: lease.inputs.dataset.format },
+    dataset: lease.inputs.dataset && { path: inputs.datasetPath, format: lease.inputs.dataset.format },
     output_dir: paths.output,
     resume_from: inputs.resumeDir,
     gpus: slot.gpus,
@@ -50,11 +51,12 @@ export function toTrainerConfig(
 }
 
 function localEvaluation(evaluation: Evaluation, lease: Lease, inputs: LocalInputs): TrainerConfig["eval"] {
-  const every_steps = evaluation.every_steps ?? null;
-  if ("split_percent" in evaluation) return { dataset: null, split_percent: evaluation.split_percent, every_steps };
+  const { every_steps = null, every_epochs, metrics, at_start } = evaluation;
+  const times = { every_steps, every_epochs, metrics, at_start };
+  if ("split_percent" in evaluation) return { dataset: null, split_percent: evaluation.split_percent, ...times };
   const { eval_dataset: dataset } = lease.inputs;
   if (!dataset || inputs.evalDatasetPath === null) throw new Error("the lease has no dataset for its evaluation");
-  return { dataset: { path: inputs.evalDatasetPath, format: dataset.format }, split_percent: null, every_steps };
+  return { dataset: { path: inputs.evalDatasetPath, format: dataset.format }, split_percent: null, ...times };
 }
 
 function localTest(test: Test, lease: Lease, inputs: LocalInputs): unknown {

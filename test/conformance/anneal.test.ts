@@ -373,7 +373,7 @@ describe("jobs", () => {
     });
     const { token } = await newAgent(key);
     const { inputs, spec } = await claim(token);
-    expect(inputs.eval_dataset).toMatchObject({ format: "prompt_completion", sha256: inputs.dataset.sha256 });
+    expect(inputs.eval_dataset).toMatchObject({ format: "prompt_completion", sha256: inputs.dataset?.sha256 });
     expect(spec.early_stop).toEqual({ metric: "eval_loss", patience: 3, min_delta: 0 });
 
     const stop = { metric: "eval_loss", patience: 3 };

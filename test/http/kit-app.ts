@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import type { Principal, Scope } from "../../worker/domain/accounts";
 import { DomainError } from "../../worker/domain/errors";
-import type { FirstRead, FirstReadResult } from "../../worker/domain/ports";
+import { NOTHING_READ, type FirstRead } from "../../worker/domain/ports";
 import { defineRoute } from "../../worker/http/define-route";
 import { mountDialect, type Dialect } from "../../worker/http/dialect";
 import { failureResponse, toFailure } from "../../worker/http/failure";
@@ -27,7 +27,6 @@ const principal: Principal = {
   scopes: ["read", "write"],
   lastUsedAtMs: null,
 };
-const nothing: FirstReadResult = { job: null, dataset: null, fn: null, upload: null, project: null };
 
 /** What the last authentication was asked. */
 export const asked: { scope?: Scope; read?: FirstRead } = {};
@@ -37,7 +36,7 @@ const services = {
   authenticate(key: string, scope: Scope, read: FirstRead) {
     Object.assign(asked, { scope, read });
     if (key !== GOOD_KEY) throw new DomainError("unauthenticated", "unknown API key");
-    return Promise.resolve({ principal, first: nothing });
+    return Promise.resolve({ principal, first: NOTHING_READ });
   },
 } as Partial<Services> as Services;
 

@@ -17,6 +17,9 @@ export interface ProjectRecord {
   accountId: string;
   name: string;
   createdAtMs: number;
+  description: string | null;
+  configuration: Record<string, unknown> | null;
+  updatedAtMs: number | null;
 }
 
 export interface ApiKeyRecord {

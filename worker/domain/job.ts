@@ -1,5 +1,5 @@
 /** A job as D1 has it, joined with its task: what every dialect shows and every decision reads. */
-import type { FailureReason, JobSpec, Method } from "../../protocol";
+import type { FailureReason, JobSpec, Method, TaskKind } from "../../protocol";
 import type { JobStatus } from "./job-status";
 
 export interface JobRecord {
@@ -16,6 +16,7 @@ export interface JobRecord {
   logTail: string[];
   /** `base_model` as the client wrote it. */
   baseModel: string;
+  /** Empty for a task of kind `import`. */
   datasetId: string;
   outputName: string;
   /** One over 4 KiB is here with a short system prompt; `SpecStore.read` gives the whole. */
@@ -51,10 +52,10 @@ export interface JobRecord {
   task: TaskRecord;
 }
 
-/** What is leased. A train task has its job's id. */
+/** What is leased. It has its job's id: whatever its kind, it is one row of `jobs`, behind one kind of door. */
 export interface TaskRecord {
   id: string;
-  kind: "train";
+  kind: TaskKind;
   /** Counts leases; the fence of every write of an agent. 0: never leased. */
   epoch: number;
   attempt: number;

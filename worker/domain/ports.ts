@@ -1,11 +1,14 @@
 /** What services need of the world, as interfaces; `container.ts` alone knows who stands behind them. */
-import type { CheckpointManifest, JobSpec } from "../../protocol";
+import type { CheckpointManifest, JobSpec, TaskKind } from "../../protocol";
 import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord } from "./accounts";
 import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord, SlotOffer, TaskNeeds } from "./agents";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "./artifacts";
 import type { JobEvent, JobRecord } from "./job";
 import type { Decision } from "./job-state";
 import type { JobStatus } from "./job-status";
+import type { EnvironmentRecord } from "./environments";
+import type { RunRecord } from "./runs";
+import type { TrainingSession } from "./training-sessions";
 import type { UploadRecord } from "./uploads";
 
 export type * from "./deletion-ports";
@@ -36,6 +39,11 @@ export interface Page<T> {
 export type FirstRead =
   | { kind: "none" }
   | { kind: "job"; id: string }
+  /** As `job`, of any task kind; `job` finds those of kind `train` alone. */
+  | { kind: "task"; id: string }
+  | { kind: "environment"; id: string }
+  | { kind: "run"; id: string }
+  | { kind: "session"; id: string }
   | { kind: "dataset"; id: string }
   | { kind: "function"; id: string }
   | { kind: "upload"; id: string }
@@ -47,7 +55,22 @@ export interface FirstReadResult {
   fn: FunctionRecord | null;
   upload: UploadRecord | null;
   project: ProjectRecord | null;
+  environment: EnvironmentRecord | null;
+  run: RunRecord | null;
+  session: TrainingSession | null;
 }
+
+/** What a route that asks for no record has read. */
+export const NOTHING_READ: FirstReadResult = {
+  job: null,
+  dataset: null,
+  fn: null,
+  upload: null,
+  project: null,
+  environment: null,
+  run: null,
+  session: null,
+};
 
 export interface AccountStore {
   create(account: AccountRecord, project: ProjectRecord, key: ApiKeyRecord, keySha256: string): Promise<void>;
@@ -91,6 +114,8 @@ export interface FunctionStore {
 
 export interface JobFilter {
   statuses?: JobStatus[];
+  /** Default `train`. */
+  kind?: TaskKind;
   method?: string;
   projectId?: string;
 }
@@ -125,7 +150,7 @@ export interface JobStore {
   load(id: string): Promise<JobRecord | null>;
   list(accountId: string, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;
   /** The newest completed job of that name in the project. */
-  newestSuccess(accountId: string, projectId: string, name: string): Promise<JobRecord | null>;
+  newestSuccess(accountId: string, projectId: string, name: string, kind?: TaskKind): Promise<JobRecord | null>;
   /** The highest n of the names `<prefix><n>` in the project; 0 when there is none. */
   highestNumber(accountId: string, projectId: string, prefix: string): Promise<number>;
   /** The guarded update and everything that hangs on it, in one batch; the job as it then is. */

@@ -23,7 +23,7 @@ export async function createAccount(
 ): Promise<{ account: AccountRecord; project: ProjectRecord; key: NewKey }> {
   const createdAtMs = ports.clock.nowMs();
   const account = { id: ports.ids.next(), name, createdAtMs };
-  const project = { id: ports.ids.next(), accountId: account.id, name: "default", createdAtMs };
+  const project = newProject(ports.ids.next(), account.id, "default", createdAtMs);
   const key = newKey(ports, { accountId: account.id, projectId: project.id }, "default", "sk-", DEFAULT_SCOPES);
   await ports.accounts.create(account, project, key.record, await ports.sha256Hex(key.key));
   return { account, project, key };
@@ -34,14 +34,13 @@ export async function listAccounts(ports: AccountPorts, page: PageRequest): Prom
 }
 
 export async function createProject(ports: AccountPorts, principal: Principal, name: string): Promise<ProjectRecord> {
-  const project = {
-    id: ports.ids.next(),
-    accountId: principal.accountId,
-    name,
-    createdAtMs: ports.clock.nowMs(),
-  };
+  const project = newProject(ports.ids.next(), principal.accountId, name, ports.clock.nowMs());
   await ports.accounts.createProject(project);
   return project;
+}
+
+function newProject(id: string, accountId: string, name: string, createdAtMs: number): ProjectRecord {
+  return { id, accountId, name, createdAtMs, description: null, configuration: null, updatedAtMs: null };
 }
 
 export async function getProject(ports: AccountPorts, principal: Principal, id: string | null): Promise<ProjectRecord> {

@@ -2,6 +2,7 @@
  * Writes a new job. D1 is first (it needs the idempotency key), then the object is ticked; both the message and the
  * sweep would do the same later.
  */
+import type { TaskKind } from "../../protocol";
 import { DomainError } from "../domain/errors";
 import type { Faults } from "../domain/faults";
 import type { JobRecord } from "../domain/job";
@@ -31,7 +32,9 @@ export interface CreatePorts {
 }
 
 /** What a job is made of; everything else about it begins empty. */
-export type JobOrigin = Pick<JobRecord, "accountId" | "projectId" | "spec" | "baseModel" | "retryOf" | "startJobId">;
+export type JobOrigin = Pick<JobRecord, "accountId" | "projectId" | "spec" | "baseModel" | "retryOf" | "startJobId"> & {
+  kind: TaskKind;
+};
 
 export async function createJob(
   ports: CreatePorts,
@@ -91,9 +94,10 @@ async function createOnce(
 }
 
 function newJob(id: string, nowMs: number, origin: JobOrigin & Pick<JobRecord, "specKey" | "specSha256">): JobRecord {
-  const { spec } = origin;
+  const { kind, ...rest } = origin;
+  const { spec } = rest;
   return {
-    ...origin,
+    ...rest,
     id,
     method: spec.method,
     status: "queued",
@@ -116,6 +120,6 @@ function newJob(id: string, nowMs: number, origin: JobOrigin & Pick<JobRecord, "
     updatedAtMs: nowMs,
     startedAtMs: null,
     completedAtMs: null,
-    task: { id, kind: "train", epoch: 0, attempt: 0, agentId: null },
+    task: { id, kind, epoch: 0, attempt: 0, agentId: null },
   };
 }

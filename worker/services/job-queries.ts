@@ -30,7 +30,7 @@ export interface QueryPorts {
 
 export async function getJob(ports: QueryPorts, principal: Principal, id: string | null): Promise<JobRecord> {
   const job = id === null ? null : await ports.jobs.get(principal.accountId, id);
-  if (!job) throw notFound("job");
+  if (job?.task.kind !== "train") throw notFound("job");
   return job;
 }
 

@@ -33,15 +33,26 @@ type TestFunction = TestInputs["functions"][number];
 
 /** Throws a `DomainError` for an input that is gone. */
 export async function leaseInputs(ports: InputPorts, job: JobRecord, origin: string): Promise<Inputs> {
-  const [dataset, evalDataset, functions, baseCheckpoint, resume, test] = await Promise.all([
-    datasetInput(ports, job, job.datasetId, origin),
+  const [dataset, preprocessed, evalDataset, functions, baseCheckpoint, resume, test] = await Promise.all([
+    job.task.kind === "import" ? null : datasetInput(ports, job, job.datasetId, origin),
+    preprocessedInput(ports, job, origin),
     evalDatasetInput(ports, job, origin),
     rewardFunctions(ports, job, origin),
     baseCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
     resumeCheckpointOf(ports, job).then((found) => checkpointInput(ports, found, origin)),
     testInputs(ports, job, origin),
   ]);
-  return { dataset, eval_dataset: evalDataset, functions, base_checkpoint: baseCheckpoint, resume, test };
+  return { dataset, preprocessed, eval_dataset: evalDataset, functions, base_checkpoint: baseCheckpoint, resume, test };
+}
+
+/** Tokenised data that is gone is made again by the trainer: it saves time, and changes nothing. */
+async function preprocessedInput(ports: InputPorts, job: JobRecord, origin: string): Promise<Inputs["preprocessed"]> {
+  const { preprocessed_by: taskId } = job.spec;
+  const made = taskId === undefined ? null : await ports.jobs.get(job.accountId, taskId);
+  if (!made?.finalCheckpointId) return undefined;
+  const checkpoint = await ports.checkpoints.get(made.id, made.finalCheckpointId);
+  if (checkpoint?.state !== "committed") return undefined;
+  return (await checkpointInput(ports, checkpoint, origin)) ?? undefined;
 }
 
 async function evalDatasetInput(ports: InputPorts, job: JobRecord, origin: string): Promise<Inputs["eval_dataset"]> {
@@ -50,7 +61,12 @@ async function evalDatasetInput(ports: InputPorts, job: JobRecord, origin: strin
   return datasetInput(ports, job, evaluation.dataset_id, origin);
 }
 
-async function datasetInput(ports: InputPorts, job: JobRecord, id: string, origin: string): Promise<Inputs["dataset"]> {
+async function datasetInput(
+  ports: InputPorts,
+  job: JobRecord,
+  id: string,
+  origin: string,
+): Promise<NonNullable<Inputs["dataset"]>> {
   const dataset = await ports.datasets.get(job.accountId, id);
   if (!dataset) throw new DomainError("not_found", "the job's dataset is gone");
   const { r2Key: key, sizeBytes, accountId, sha256, format, name, fileName } = dataset;

@@ -37,7 +37,8 @@ export async function retryJob(
   await checkInputs(ports, accountId, whole);
   const spec = seconds === undefined ? whole : { ...whole, max_duration_seconds: seconds };
   const startJobId = request.from === "start" ? null : await startOf(ports, old);
-  return createJob(ports, { accountId, projectId, baseModel, spec, retryOf: old.id, startJobId }, once);
+  const { kind } = old.task;
+  return createJob(ports, { accountId, kind, projectId, baseModel, spec, retryOf: old.id, startJobId }, once);
 }
 
 /** Whose checkpoint the old job would have gone on from: its own, else that of the job which it had tried again. */

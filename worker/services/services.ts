@@ -17,6 +17,7 @@ import type {
   ReleaseRequest,
   ReportRequest,
   ReportResponse,
+  TaskKind,
 } from "../../protocol";
 import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord, Scope } from "../domain/accounts";
 import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord } from "../domain/agents";
@@ -61,7 +62,18 @@ export interface JobRequest {
   maxCostUsd?: number;
   maxDurationSeconds?: number;
   hangTimeoutSeconds?: number;
-  eval?: { datasetId?: string | null; splitPercent?: number; everySteps?: number };
+  eval?: {
+    datasetId?: string | null;
+    splitPercent?: number;
+    everySteps?: number;
+    everyEpochs?: number;
+    metrics?: string[];
+    atStart?: boolean;
+  };
+  /** Default `train`. An `import` has no dataset. */
+  kind?: TaskKind;
+  /** The bare id of a preprocess task of the account. */
+  preprocessedBy?: string;
   earlyStop?: { metric: string; patience: number; minDelta?: number; window?: number };
   description?: string;
   downsamplePercent?: number;

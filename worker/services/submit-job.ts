@@ -38,7 +38,8 @@ export async function submitJob(
   if (earlier) return earlier;
   const spec = await toSpec(ports, principal, request);
   const { accountId, projectId } = principal;
-  const origin = { accountId, projectId, spec, baseModel: request.baseModel, retryOf: null, startJobId: null };
+  const { kind = "train" } = request;
+  const origin = { accountId, projectId, kind, spec, baseModel: request.baseModel, retryOf: null, startJobId: null };
   return createJob(ports, origin, idempotency);
 }
 

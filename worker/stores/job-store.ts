@@ -3,6 +3,7 @@
  * everything that hangs on it, each row guarded by the transition's id (design/authority.md).
  */
 import { and, asc, desc, eq, gt, inArray, isNull, lt, type SQL, sql } from "drizzle-orm";
+import type { TaskKind } from "../../protocol";
 import type { SlotOffer } from "../domain/agents";
 import { DomainError } from "../domain/errors";
 import { FIRST_SHARD, shardOf } from "../domain/ids";
@@ -68,6 +69,7 @@ export class D1JobStore implements JobStore {
     const conditions: (SQL | undefined)[] = [
       eq(jobs.accountId, accountId),
       isNull(jobs.deletedAtMs),
+      eq(tasks.kind, filter.kind ?? "train"),
       filter.statuses ? inArray(jobs.status, filter.statuses) : undefined,
       filter.method ? sql`${jobs.method} = ${filter.method}` : undefined,
       filter.projectId ? eq(jobs.projectId, filter.projectId) : undefined,
@@ -83,7 +85,12 @@ export class D1JobStore implements JobStore {
     return toPage(rows.map(toJob), page);
   }
 
-  async newestSuccess(accountId: string, projectId: string, name: string): Promise<JobRecord | null> {
+  async newestSuccess(
+    accountId: string,
+    projectId: string,
+    name: string,
+    kind: TaskKind = "train",
+  ): Promise<JobRecord | null> {
     const row = await this.#db(accountId)
       .select(joinedJob)
       .from(jobs)
@@ -91,7 +98,7 @@ export class D1JobStore implements JobStore {
       .where(
         and(
           ...[eq(jobs.accountId, accountId), eq(jobs.projectId, projectId), eq(jobs.outputName, name)],
-          ...[eq(jobs.status, "completed"), isNull(jobs.deletedAtMs)],
+          ...[eq(jobs.status, "completed"), isNull(jobs.deletedAtMs), eq(tasks.kind, kind)],
         ),
       )
       .orderBy(desc(jobs.id))

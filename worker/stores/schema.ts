@@ -13,11 +13,14 @@ import type {
   JobSpec,
   Method,
   RegisterRequest,
+  TaskKind,
 } from "../../protocol";
 import type { Scope } from "../domain/accounts";
 import type { RowsProfile } from "../domain/artifacts";
 import type { EventType } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
+import type { ModuleConfig } from "../domain/module-sessions";
+import type { RunBody, RunStatus } from "../domain/runs";
 import type { UploadPurpose, UploadState } from "../domain/uploads";
 
 export const accounts = sqliteTable("accounts", {
@@ -34,6 +37,10 @@ export const projects = sqliteTable(
     name: text().notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
     deletedAtMs: integer("deleted_at_ms"),
+    description: text(),
+    /** What the Vertesia dialect keeps with a project; `anneal` in it are defaults for its jobs. */
+    configuration: text({ mode: "json" }).$type<Record<string, unknown>>(),
+    updatedAtMs: integer("updated_at_ms"),
   },
   (t) => [
     index("projects_by_account").on(t.accountId, t.id),
@@ -83,6 +90,7 @@ export const datasets = sqliteTable(
   (t) => [
     index("datasets_by_account").on(t.accountId, t.id),
     index("datasets_by_project").on(t.accountId, t.projectId, t.id),
+    index("datasets_by_name").on(t.accountId, t.projectId, t.name, t.id),
     index("datasets_deleted")
       .on(t.deletedAtMs)
       .where(sql`deleted_at_ms IS NOT NULL`),
@@ -207,7 +215,7 @@ export const tasks = sqliteTable(
   "tasks",
   {
     id: text().primaryKey(),
-    kind: text().$type<"train">().notNull(),
+    kind: text().$type<TaskKind>().notNull(),
     jobId: text("job_id").notNull(),
     accountId: text("account_id").notNull(),
     /** Mirrors the job's status, so that a claim reads this table alone. */
@@ -349,4 +357,136 @@ export const idleAgents = sqliteTable(
     sinceMs: integer("since_ms").notNull(),
   },
   (t) => [primaryKey({ columns: [t.agentId, t.slotId] }), index("idle_agents_by_account").on(t.accountId, t.sinceMs)],
+);
+
+/** Keys that sign our JWTs: the newest live one signs, all that are not dropped verify (docs/security.md). */
+export const signingKeys = sqliteTable("signing_keys", {
+  kid: text().primaryKey(),
+  publicJwk: text("public_jwk", { mode: "json" }).$type<Record<string, string>>().notNull(),
+  /** AES-GCM (stores/secret-box.ts). */
+  privateSealed: text("private_sealed").notNull(),
+  createdAtMs: integer("created_at_ms").notNull(),
+});
+
+export const environments = sqliteTable(
+  "environments",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    name: text().notNull(),
+    provider: text().notNull(),
+    description: text(),
+    endpointUrl: text("endpoint_url"),
+    defaultModel: text("default_model"),
+    enabledModels: text("enabled_models", { mode: "json" }).$type<string[]>().notNull(),
+    apiKeySealed: text("api_key_sealed"),
+    apiKeyHint: text("api_key_hint"),
+    config: text({ mode: "json" }).$type<Record<string, unknown>>().notNull(),
+    settings: text({ mode: "json" }).$type<Record<string, unknown>>(),
+    allowedProjects: text("allowed_projects", { mode: "json" }).$type<string[]>().notNull(),
+    createdBy: text("created_by").notNull(),
+    updatedBy: text("updated_by").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    updatedAtMs: integer("updated_at_ms").notNull(),
+  },
+  (t) => [index("environments_by_account").on(t.accountId, t.id)],
+);
+
+/** `body` is the last column: lists never read the pages that it overflows into. */
+export const runs = sqliteTable(
+  "runs",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    interaction: text().notNull(),
+    status: text().$type<RunStatus>().notNull(),
+    environmentId: text("environment_id"),
+    model: text(),
+    tags: text({ mode: "json" }).$type<string[]>().notNull(),
+    parentId: text("parent_id"),
+    hasResult: integer("has_result", { mode: "boolean" }).notNull(),
+    tokenUse: text("token_use", { mode: "json" }).$type<Record<string, number>>(),
+    executionTimeMs: real("execution_time_ms"),
+    finishReason: text("finish_reason"),
+    createdBy: text("created_by").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    updatedAtMs: integer("updated_at_ms").notNull(),
+    bodyBytes: integer("body_bytes").notNull(),
+    body: text({ mode: "json" }).$type<RunBody>().notNull(),
+  },
+  (t) => [
+    index("runs_by_project").on(t.accountId, t.projectId, t.id),
+    index("runs_by_interaction").on(t.accountId, t.projectId, t.interaction, t.id),
+    index("runs_by_model").on(t.accountId, t.projectId, t.model, t.id),
+    index("runs_by_environment").on(t.accountId, t.projectId, t.environmentId, t.id),
+    index("runs_by_parent").on(t.accountId, t.projectId, t.parentId, t.id),
+  ],
+);
+
+export const runTags = sqliteTable(
+  "run_tags",
+  { projectId: text("project_id").notNull(), tag: text().notNull(), runId: text("run_id").notNull() },
+  (t) => [primaryKey({ columns: [t.projectId, t.tag, t.runId] })],
+);
+
+export const trainingSessions = sqliteTable(
+  "training_sessions",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    name: text().notNull(),
+    environmentId: text("environment_id").notNull(),
+    model: text().notNull(),
+    builtDatasetId: text("built_dataset_id"),
+    datasetId: text("dataset_id"),
+    buildingSinceMs: integer("building_since_ms"),
+    builtRows: integer("built_rows"),
+    skippedRuns: integer("skipped_runs"),
+    jobId: text("job_id"),
+    createdBy: text("created_by").notNull(),
+    updatedBy: text("updated_by").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    updatedAtMs: integer("updated_at_ms").notNull(),
+  },
+  (t) => [
+    index("training_sessions_by_project").on(t.accountId, t.projectId, t.id),
+    index("training_sessions_by_job").on(t.jobId),
+  ],
+);
+
+/** The runs that a session has picked, in the order of their `n`. */
+export const trainingSessionRuns = sqliteTable(
+  "training_session_runs",
+  { sessionId: text("session_id").notNull(), runId: text("run_id").notNull(), n: integer().notNull() },
+  (t) => [
+    primaryKey({ columns: [t.sessionId, t.runId] }),
+    index("training_session_runs_in_order").on(t.sessionId, t.n),
+  ],
+);
+
+export const moduleSessions = sqliteTable(
+  "module_sessions",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    config: text({ mode: "json" }).$type<ModuleConfig>().notNull(),
+    trainDatasetId: text("train_dataset_id"),
+    testDatasetId: text("test_dataset_id"),
+    preprocessJobId: text("preprocess_job_id"),
+    trainJobId: text("train_job_id"),
+    importJobId: text("import_job_id"),
+    importedModel: text("imported_model"),
+    version: integer().notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    endedAtMs: integer("ended_at_ms"),
+  },
+  (t) => [
+    // The guard of `start_session`: two that come at once cannot both be in.
+    uniqueIndex("module_sessions_active")
+      .on(t.accountId)
+      .where(sql`ended_at_ms IS NULL`),
+  ],
 );

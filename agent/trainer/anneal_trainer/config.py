@@ -34,11 +34,14 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Either `dataset` or `split_percent`; `every_steps` None means at each epoch's end."""
+    """Either `dataset` or `split_percent`; `every_steps` None means at the end of each `every_epochs`-th epoch."""
 
     dataset: Dataset | None
     split_percent: int | None
     every_steps: int | None
+    every_epochs: int | None = None
+    metrics: list[str] | None = None
+    at_start: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,9 @@ class Config:
     method: str
     job_id: str
     attempt: int
+    task: str
     base_model: BaseModel
-    dataset: Dataset
+    dataset: Dataset | None
     output_dir: str
     resume_from: str | None
     gpus: list[int]
@@ -175,6 +179,7 @@ class Config:
     downsample_percent: float | None = None
     rebalance: Rebalance | None = None
     test: PlannedTest | None = None
+    preprocessed: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,6 +112,7 @@ def _config(folder: Path, method: str, rows: list, format: str, hyperparameters:
         "version": 1,
         "job_id": "job_test",
         "attempt": 1,
+        "task": "train",
         "method": method,
         "base_model": TINY,
         "dataset": {"path": str(path), "format": format},

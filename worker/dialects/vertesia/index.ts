@@ -1,0 +1,14 @@
+/** The Vertesia dialect (docs/dialects/vertesia.md). */
+import type { Dialect } from "../../http/dialect";
+import { renderVertesiaError, vertesiaError } from "./errors";
+
+export const vertesiaDialect: Dialect = {
+  name: "vertesia",
+  title: "Vertesia API",
+  version: "20260803",
+  description: "Training sessions, environments, runs and projects, as Vertesia's clients speak them.",
+  credential: "key",
+  errorSchema: vertesiaError,
+  renderError: renderVertesiaError,
+  routes: [],
+};
