@@ -78,14 +78,17 @@ export function countVitest(text: string, exitCode: number): Counts {
   };
 }
 
-/** pytest over the trainer's tests. */
+/** Each holds torch: a machine with many cores is not to be filled with them. */
+const PYTEST_PROCESSES = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"];
+
+/** pytest over the trainer's tests, in several processes. */
 export function pytestStage(python: () => Promise<string>): Stage {
   return {
     name: "trainer",
     isSlow: true,
     async run() {
       const file = freshReport("pytest.xml");
-      const args = ["-m", "pytest", "-q", `--junitxml=${file}`];
+      const args = ["-m", "pytest", "-q", ...PYTEST_PROCESSES, `--junitxml=${file}`];
       const cwd = path.join(root, "agent", "trainer");
       const outcome = await run(await python(), args, { cwd, onLine: show });
       return existsSync(file) ? countJunit(readFileSync(file, "utf8"), outcome.code) : broken("pytest");
