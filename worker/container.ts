@@ -20,6 +20,7 @@ import * as functions from "./services/create-function";
 import { datasetFromUpload } from "./services/dataset-from-upload";
 import * as deletion from "./services/delete-record";
 import { downloadBlob } from "./services/download-blob";
+import { artifactResponse, artifactUrl } from "./services/final-artifact";
 import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
 import { jobProgress } from "./services/job-progress";
@@ -34,6 +35,8 @@ import { submitJob } from "./services/submit-job";
 import { sweep, tickJob } from "./services/sweep";
 import { sweepBytes } from "./services/sweep-bytes";
 import { sweepDeleted } from "./services/sweep-deleted";
+import { evalResults, trainingInfo } from "./services/task-results";
+import type { TaskServices } from "./services/task-services";
 import { testedCheckpoints } from "./services/tested-checkpoints";
 import * as datasets from "./services/upload-dataset";
 import { UploadSession } from "./services/upload-session";
@@ -124,6 +127,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     ...accountServices(p),
     ...artifactServices(p),
     ...jobServices(p),
+    ...taskServices(p),
     ...agentServices(p),
     download: (token, request) => downloadBlob(p, token, request),
     tickJob: (jobId) => tickJob(p, jobId),
@@ -199,6 +203,16 @@ function jobServices(p: Ports) {
     testedCheckpoints: (job, origin) => testedCheckpoints(p, job, origin),
     getCheckpoint: (job, id, origin) => getCheckpoint(p, job, id, origin),
   } satisfies Partial<Services>;
+}
+
+function taskServices(p: Ports) {
+  return {
+    getTask: (principal, id) => queries.getTask(p, principal, id),
+    evalResults: (job) => evalResults(p, job),
+    trainingInfo: (job) => trainingInfo(p, job),
+    artifactResponse: (job, role, filename, request) => artifactResponse(p, job, role, filename, request),
+    artifactUrl: (job, role, filename, origin) => artifactUrl(p, job, role, filename, origin),
+  } satisfies TaskServices;
 }
 
 function agentServices(p: Ports) {

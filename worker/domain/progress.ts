@@ -6,6 +6,8 @@ import type { JobStatus } from "./job-status";
 export interface WorkDone {
   attempt: number;
   step: number;
+  /** Epochs done, as the trainer counts them. */
+  epoch: number;
   /** 0 until a trainer has told it. */
   totalSteps: number;
   /** Checkpoints that the attempt has tested, of those that it is to test: 0 before it begins. */
@@ -20,6 +22,7 @@ export interface WorkDone {
 export const NO_WORK: WorkDone = {
   attempt: 0,
   step: 0,
+  epoch: 0,
   totalSteps: 0,
   tested: 0,
   tests: 0,
@@ -40,7 +43,8 @@ export function workAfter(before: WorkDone, attempt: number, items: readonly Dat
     if (work.attempt !== attempt) work = beginning(work, attempt);
     if (item.type === "started") work = { ...work, step: item.resumed_from_step, totalSteps: item.total_steps };
     if (item.type === "progress") {
-      work = { ...work, step: Math.max(work.step, item.step), totalSteps: item.total_steps };
+      const { step, epoch } = item.step < work.step ? work : item;
+      work = { ...work, step, epoch, totalSteps: item.total_steps };
     }
     if (item.type === "testing") work = { ...work, tested: Math.max(work.tested, item.done), tests: item.total };
   }
@@ -66,7 +70,9 @@ export function percentDone(job: { status: JobStatus; attempt: number; hasTests:
 
 function beginning(last: WorkDone, attempt: number): WorkDone {
   const { totalSteps, savedStep, savedTests } = last;
-  return { ...NO_WORK, attempt, step: savedStep, totalSteps, savedStep, savedTests, testedBefore: savedTests };
+  // Epochs have equally many steps.
+  const epoch = last.step === 0 ? 0 : (last.epoch * savedStep) / last.step;
+  return { ...NO_WORK, attempt, step: savedStep, epoch, totalSteps, savedStep, savedTests, testedBefore: savedTests };
 }
 
 function trainedPercent({ step, totalSteps }: WorkDone, share: number): number {

@@ -17,7 +17,14 @@ export async function downloadBlob(
   token: string,
   request: DownloadRequest,
 ): Promise<Response> {
-  const blob = await ports.urls.verifyDownload(token);
+  return blobResponse(ports.blobs, await ports.urls.verifyDownload(token), request);
+}
+
+export async function blobResponse(
+  blobs: BlobStore,
+  blob: SignedDownload,
+  request: DownloadRequest,
+): Promise<Response> {
   const sizeBytes = blob.member?.sizeBytes ?? blob.sizeBytes;
   const etag = etagOf(blob);
   const headers = new Headers({
@@ -35,7 +42,7 @@ export async function downloadBlob(
   if (range) {
     headers.set("content-range", `bytes ${String(offset)}-${String(offset + length - 1)}/${String(sizeBytes)}`);
   }
-  const body = request.head || length === 0 ? null : await open(ports.blobs, blob, offset, length);
+  const body = request.head || length === 0 ? null : await open(blobs, blob, offset, length);
   return new Response(body, { status: range ? 206 : 200, headers });
 }
 

@@ -29,8 +29,15 @@ export interface QueryPorts {
 }
 
 export async function getJob(ports: QueryPorts, principal: Principal, id: string | null): Promise<JobRecord> {
+  const job = await getTask(ports, principal, id);
+  if (job.task.kind !== "train") throw notFound("job");
+  return job;
+}
+
+/** Of any kind. */
+export async function getTask(ports: QueryPorts, principal: Principal, id: string | null): Promise<JobRecord> {
   const job = id === null ? null : await ports.jobs.get(principal.accountId, id);
-  if (job?.task.kind !== "train") throw notFound("job");
+  if (!job) throw notFound("job");
   return job;
 }
 

@@ -192,7 +192,8 @@ export class ObjectJobLocal implements JobLocal {
 
   workDone(): WorkDone {
     const known = this.#parts.meta.get(WORK_KEY);
-    return known === null ? NO_WORK : (JSON.parse(known) as WorkDone);
+    // An older release kept less of it.
+    return known === null ? NO_WORK : { ...NO_WORK, ...(JSON.parse(known) as Partial<WorkDone>) };
   }
 
   /** D1's events are appended once each, also after a crash: what they say is saved is counted with them. */
