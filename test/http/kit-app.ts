@@ -117,6 +117,33 @@ const owner = defineRoute({
   handler: () => Promise.resolve({ seen: true as const }),
 });
 
+/** What the strict dialect's routes have understood of a request. */
+const understood = z.object({ query: z.unknown(), body: z.unknown() });
+
+const strictSend = defineRoute({
+  operationId: "strict.send",
+  method: "post",
+  path: "/strict/things",
+  scope: "write",
+  summary: "Send",
+  tags: ["strict"],
+  query: z.object({ limit: z.string().regex(/^\d+$/).optional(), tag: z.array(z.string()).optional() }),
+  body: z.strictObject({ name: z.string(), parts: z.array(z.strictObject({ size: z.int() })).optional() }),
+  answer: { description: "understood", schema: understood },
+  handler: ({ query, body }) => Promise.resolve({ query, body }),
+});
+
+const strictAct = defineRoute({
+  operationId: "strict.act",
+  method: "post",
+  path: "/strict/act",
+  scope: "write",
+  summary: "Act",
+  tags: ["strict"],
+  answer: { description: "understood", schema: understood },
+  handler: ({ query, body }) => Promise.resolve({ query, body }),
+});
+
 const kitDialect: Dialect = {
   name: "kit",
   title: "Kit",
@@ -126,6 +153,14 @@ const kitDialect: Dialect = {
   errorSchema: nativeError,
   renderError: renderNativeError,
   routes: [things, thing, makeThing, fail],
+};
+
+const strictDialect: Dialect = {
+  ...kitDialect,
+  name: "strict",
+  title: "Strict",
+  isStrict: (request) => request.headers.get("x-lenient") === null,
+  routes: [strictSend, strictAct],
 };
 
 const ownerDialect: Dialect = {
@@ -144,7 +179,10 @@ export function kitApp(): Hono<HttpEnv> {
   root.notFound((c) =>
     failureResponse(toFailure(new DomainError("not_found", "no such path"), c.var.requestId), renderNativeError),
   );
-  const documented = [kitDialect, ownerDialect].map((dialect) => ({ dialect, app: mountDialect(root, dialect, deps) }));
+  const documented = [kitDialect, strictDialect, ownerDialect].map((dialect) => ({
+    dialect,
+    app: mountDialect(root, dialect, deps),
+  }));
   registerOpenApi(root, documented, deps);
   return root;
 }

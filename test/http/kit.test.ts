@@ -225,7 +225,7 @@ describe("OpenAPI", () => {
 
   it("lists the documents and serves each as 3.1", async () => {
     const list = (await ask("/openapi.json")).body as { documents: { name: string; url: string }[] };
-    expect(list.documents.map(({ name }) => name)).toEqual(["kit", "owner"]);
+    expect(list.documents.map(({ name }) => name)).toEqual(["kit", "strict", "owner"]);
     const document = (await ask("/openapi/kit.json")).body as Document;
     expect(document.openapi).toBe("3.1.0");
     expect(Object.keys(document.paths)).toEqual(["/kit/things", "/kit/things/{id}", "/kit/fail/{how}"]);

@@ -11,28 +11,32 @@ export const MAX_JSON_BYTES = MIB;
 export const MAX_UPLOAD_BYTES = 95 * MIB;
 
 /** Reads a JSON body within its limit; validators parse it from the new request, and idempotency hashes it as it came. */
-export const jsonBody: MiddlewareHandler<HttpEnv> = async (c, next) => {
-  const body = await wholeBody(c.req.raw);
-  c.set("rawBody", body);
-  c.req.raw = new Request(c.req.raw, { body });
-  await next();
-};
+export function jsonBody(maxBytes: number): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    const body = await wholeBody(c.req.raw, maxBytes);
+    c.set("rawBody", body);
+    c.req.raw = new Request(c.req.raw, { body });
+    await next();
+  };
+}
 
 /** As `jsonBody`, for routes on which no body is an empty object. */
-export const optionalJsonBody: MiddlewareHandler<HttpEnv> = async (c, next) => {
-  const sent = await wholeBody(c.req.raw);
-  const isEmpty = sent.byteLength === 0;
-  const headers = new Headers(c.req.raw.headers);
-  if (isEmpty) headers.set("content-type", "application/json");
-  const body = isEmpty ? "{}" : sent;
-  c.set("rawBody", sent);
-  c.req.raw = new Request(c.req.raw, { headers, body });
-  await next();
-};
+export function optionalJsonBody(maxBytes: number): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    const sent = await wholeBody(c.req.raw, maxBytes);
+    const isEmpty = sent.byteLength === 0;
+    const headers = new Headers(c.req.raw.headers);
+    if (isEmpty) headers.set("content-type", "application/json");
+    const body = isEmpty ? "{}" : sent;
+    c.set("rawBody", sent);
+    c.req.raw = new Request(c.req.raw, { headers, body });
+    await next();
+  };
+}
 
-async function wholeBody(request: Request): Promise<Buffer<ArrayBuffer>> {
+async function wholeBody(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of limitedBody(request, MAX_JSON_BYTES)) chunks.push(chunk);
+  for await (const chunk of limitedBody(request, maxBytes)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 

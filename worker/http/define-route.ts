@@ -10,9 +10,10 @@ import { STATUS_OF, type ErrorCode } from "../domain/errors";
 import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Idempotency, Services } from "../services/services";
 import { keyAuth } from "./auth";
-import { jsonBody, optionalJsonBody } from "./body-limit";
+import { jsonBody, MAX_JSON_BYTES, optionalJsonBody } from "./body-limit";
 import type { HttpEnv } from "./http-env";
 import { idempotencyOf, MAX_IDEMPOTENCY_KEY_CHARS } from "./idempotency";
+import { NOTHING_DECLARED, strictRequests } from "./strict-requests";
 
 /** What a handler gets: everything validated, and who is calling. */
 export interface Call<Params, Query, Body> {
@@ -49,6 +50,8 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   body?: B;
   /** No body, or an empty one, stands for `{}`. */
   bodyIsOptional?: boolean;
+  /** Where a long list is what the route is for; by default MAX_JSON_BYTES. */
+  maxBodyBytes?: number;
   /** Documents a multipart body; the handler reads it by `withUploadForm`. */
   form?: z.ZodType;
   /** Documents a body of plain bytes; the handler reads `request.body`. */
@@ -73,6 +76,8 @@ export interface RouteHost {
   prepare: MiddlewareHandler<HttpEnv>;
   /** In place of API keys. */
   auth?: MiddlewareHandler<HttpEnv>;
+  /** Whether a request is held to what its route declares (strict-requests.ts); absent: validators alone decide. */
+  isStrict?: (request: Request) => boolean;
 }
 
 export interface Route {
@@ -142,14 +147,21 @@ type AnyDefinition = Pick<
 
 /** The route as it runs: middleware in order, then the validators. */
 function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
-  const { method, params, query, body, scope, firstRead } = definition;
+  const { method, params, query, scope, firstRead, maxBodyBytes = MAX_JSON_BYTES } = definition;
   const path = patternOf(definition);
   const auth = host.auth ?? keyAuth(scope ?? "read", firstRead ?? (() => ({ kind: "none" })));
+  const body = definition.body ?? (host.isStrict && takesNothing(definition) ? NOTHING_DECLARED : undefined);
+  const isOptional = definition.bodyIsOptional ?? definition.body === undefined;
   return {
     method,
     path,
     hide: true,
-    middleware: [host.prepare, auth, ...(body ? [definition.bodyIsOptional ? optionalJsonBody : jsonBody] : [])],
+    middleware: [
+      host.prepare,
+      auth,
+      ...(body ? [isOptional ? optionalJsonBody(maxBodyBytes) : jsonBody(maxBodyBytes)] : []),
+      ...(host.isStrict ? [strictRequests(host.isStrict, query ?? NOTHING_DECLARED, body ?? null)] : []),
+    ],
     request: {
       ...(params ? { params: params as z.ZodObject } : {}),
       ...(query ? { query: query as z.ZodObject } : {}),
@@ -157,6 +169,11 @@ function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
     },
     responses: {},
   };
+}
+
+/** A route that could have a body and declares none. */
+function takesNothing({ method, form, bytes }: AnyDefinition): boolean {
+  return method !== "get" && method !== "delete" && form === undefined && bytes !== true;
 }
 
 function patternOf({ path, lastParamIsRest }: Pick<AnyDefinition, "path" | "lastParamIsRest">): string {

@@ -17,6 +17,8 @@ export interface Dialect {
   credential: "key" | "admin";
   errorSchema: z.ZodType;
   renderError: RenderError;
+  /** Whether a request is held to what its route declares (strict-requests.ts); absent: validators alone decide. */
+  isStrict?: (request: Request) => boolean;
   routes: Route[];
 }
 
@@ -31,6 +33,7 @@ export function mountDialect(root: Hono<HttpEnv>, dialect: Dialect, deps: EdgeDe
   const host = {
     errorSchema: dialect.errorSchema,
     prepare: prepare(deps),
+    ...(dialect.isStrict ? { isStrict: dialect.isStrict } : {}),
     ...(dialect.credential === "admin" ? { auth: adminAuth((c) => deps.settingsFor(c).adminToken) } : {}),
   };
   for (const route of dialect.routes) route.mount(app, host);

@@ -1,6 +1,7 @@
 /** The Vertesia dialect (docs/dialects/vertesia.md). */
 import type { Dialect } from "../../http/dialect";
 import { renderVertesiaError, vertesiaError } from "./errors";
+import { isStrict } from "./strict";
 
 export const vertesiaDialect: Dialect = {
   name: "vertesia",
@@ -10,5 +11,6 @@ export const vertesiaDialect: Dialect = {
   credential: "key",
   errorSchema: vertesiaError,
   renderError: renderVertesiaError,
+  isStrict,
   routes: [],
 };
