@@ -55,6 +55,7 @@ import { D1KeyStore } from "./stores/key-store";
 import { R2ManifestStore } from "./stores/manifest-store";
 import { R2MultipartStore } from "./stores/multipart-store";
 import { R2PartStore } from "./stores/part-store";
+import { D1RunStore } from "./stores/run-store";
 import { R2SpecStore } from "./stores/spec-store";
 import { SignedTokens } from "./stores/signed-tokens";
 import { AgentTokenSigner, WorkerUrlSigner } from "./stores/signers";
@@ -100,6 +101,7 @@ function ports(env: Env, later: Later, faults: Faults) {
     deletions: new D1DeletionStore(dbs),
     agents: new D1AgentStore(dbs),
     uploads: new D1UploadStore(dbs),
+    runs: new D1RunStore(dbs),
     sessions: new ObjectUploadSessions(env.UPLOAD),
     newDigest: () => new RunningDigest("sha256"),
     digestOf: digestStream,

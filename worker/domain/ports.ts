@@ -7,12 +7,13 @@ import type { JobEvent, JobRecord } from "./job";
 import type { Decision } from "./job-state";
 import type { JobStatus } from "./job-status";
 import type { EnvironmentRecord } from "./environments";
-import type { RunRecord } from "./runs";
+import type { RetrievedRun } from "./runs";
 import type { TrainingSession } from "./training-sessions";
 import type { UploadRecord } from "./uploads";
 
 export type * from "./deletion-ports";
 export type * from "./job-object-ports";
+export type * from "./run-ports";
 
 export interface Clock {
   nowMs(): number;
@@ -56,7 +57,7 @@ export interface FirstReadResult {
   upload: UploadRecord | null;
   project: ProjectRecord | null;
   environment: EnvironmentRecord | null;
-  run: RunRecord | null;
+  run: RetrievedRun | null;
   session: TrainingSession | null;
 }
 

@@ -43,10 +43,61 @@ export interface RunBody {
   resultSchema?: unknown;
   error?: Record<string, unknown>;
   source?: Record<string, unknown>;
+  /** Of another system, kept as it came. */
+  workflow?: Record<string, unknown>;
 }
 
 export interface RunRecord extends RunSummary {
   body: RunBody;
+}
+
+/** What a run's references are called, as read with it. */
+export interface RunRefs {
+  /** null: it names none. */
+  environment: { id: string; name: string; provider: string } | null;
+  accountName: string;
+  projectName: string;
+}
+
+export type ListedRun = RunSummary & RunRefs;
+export type RetrievedRun = RunRecord & RunRefs;
+
+/** All that is set must hold; a list says that one of its values does, and an empty one is never true. */
+export interface RunFilter {
+  ids?: string[];
+  interactions?: string[];
+  statuses?: RunStatus[];
+  models?: string[];
+  environmentIds?: string[];
+  finishReasons?: string[];
+  createdBy?: string[];
+  parentIds?: string[];
+  /** Runs without a parent, or those with one. */
+  isRoot?: boolean;
+  anyTag?: string[];
+  allTags?: string[];
+  noTag?: string[];
+  /** Created at or after, and before. */
+  fromMs?: number;
+  beforeMs?: number;
+}
+
+export const RUN_ORDERS = ["created_at", "updated_at", "execution_time"] as const;
+
+/** The contract pages by offset. Without `order`, newest first. */
+export interface RunPage {
+  limit: number;
+  offset: number;
+  order?: { by: (typeof RUN_ORDERS)[number]; direction: "asc" | "desc" };
+}
+
+/** What runs can be counted by. */
+export const RUN_FACETS = ["environment", "interaction", "modelId", "status", "finish_reason"] as const;
+export type RunFacet = (typeof RUN_FACETS)[number];
+
+export interface FacetBucket {
+  value: string | null;
+  count: number;
 }
 
 /** A row of an import is one line of at most so much. */

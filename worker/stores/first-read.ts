@@ -4,7 +4,7 @@ import type { BatchItem } from "drizzle-orm/batch";
 import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Database } from "./database";
 import { joinedJob, toJob } from "./job-rows";
-import { toRun } from "./run-rows";
+import { selectRuns, toRun } from "./run-rows";
 import { datasets, environments, functions, jobs, projects, runs, tasks, trainingSessions, uploads } from "./schema";
 import { selectSessions, toSession } from "./session-rows";
 
@@ -51,7 +51,7 @@ export function firstReadOf(db: Database, read: FirstRead, owner: SQLWrapper): F
     case "environment":
       return of(db.select().from(environments).where(mine(environments)), (environment) => ({ environment }));
     case "run":
-      return of(db.select().from(runs).where(mine(runs)), (run) => ({ run: toRun(run) }));
+      return of(selectRuns(db, mine(runs)), (row) => ({ run: toRun(row) }));
     case "session":
       return of(selectSessions(db, mine(trainingSessions)), (row) => ({ session: toSession(row) }));
   }

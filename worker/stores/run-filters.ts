@@ -1,0 +1,45 @@
+/** What a filter of runs says, as conditions. A single value is an equality, so that an index gives the order too. */
+import { and, eq, gte, isNotNull, isNull, lt, type SQL, sql } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
+import type { RunOwner } from "../domain/run-ports";
+import type { RunFilter } from "../domain/runs";
+import { runs, runTags } from "./schema";
+
+export function ownedRuns(owner: RunOwner): SQL | undefined {
+  return and(eq(runs.accountId, owner.accountId), eq(runs.projectId, owner.projectId));
+}
+
+export function runsMatching(owner: RunOwner, filter: RunFilter): SQL | undefined {
+  return and(
+    ownedRuns(owner),
+    oneOf(runs.id, filter.ids),
+    oneOf(runs.interaction, filter.interactions),
+    oneOf(runs.status, filter.statuses),
+    oneOf(runs.model, filter.models),
+    oneOf(runs.environmentId, filter.environmentIds),
+    oneOf(runs.finishReason, filter.finishReasons),
+    oneOf(runs.createdBy, filter.createdBy),
+    oneOf(runs.parentId, filter.parentIds),
+    filter.isRoot === undefined ? undefined : filter.isRoot ? isNull(runs.parentId) : isNotNull(runs.parentId),
+    filter.fromMs === undefined ? undefined : gte(runs.createdAtMs, filter.fromMs),
+    filter.beforeMs === undefined ? undefined : lt(runs.createdAtMs, filter.beforeMs),
+    filter.anyTag && sql`${runs.id} IN ${tagged(owner, filter.anyTag)}`,
+    ...(filter.allTags ?? []).map((tag) => sql`${runs.id} IN ${tagged(owner, [tag])}`),
+    filter.noTag && sql`${runs.id} NOT IN ${tagged(owner, filter.noTag)}`,
+  );
+}
+
+function oneOf(column: SQLiteColumn, values: string[] | undefined): SQL | undefined {
+  if (values === undefined) return undefined;
+  return values.length === 1 ? eq(column, values[0]) : sql`${column} IN ${listed(values)}`;
+}
+
+/** Any number of values as one bound parameter. */
+export function listed(values: readonly string[]): SQL {
+  return sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`;
+}
+
+function tagged(owner: RunOwner, tags: string[]): SQL {
+  return sql`(SELECT ${runTags.runId} FROM ${runTags}
+    WHERE ${runTags.projectId} = ${owner.projectId} AND ${runTags.tag} IN ${listed(tags)})`;
+}
