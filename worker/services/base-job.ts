@@ -2,7 +2,7 @@
 import type { BaseModelRef, Lineage } from "../../protocol";
 import type { Principal } from "../domain/accounts";
 import type { CheckpointRecord } from "../domain/artifacts";
-import { DomainError } from "../domain/errors";
+import { DomainError, invalid } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
 import type { CheckpointStore, JobStore } from "../domain/ports";
 
@@ -21,6 +21,9 @@ export async function baseJob(ports: BaseJobPorts, principal: Principal, base: B
   if (base.kind !== "job") return null;
   const job = await ports.jobs.get(principal.accountId, base.job_id);
   if (!job) throw new DomainError("not_found", "the base model's job was not found", { field: "base_model" });
+  if (job.task.kind === "preprocess") {
+    throw invalid("base_model", "names a preprocess task, which has tokenised data and no model");
+  }
   const checkpoint = await wanted(ports, job, base.ordinal);
   if (checkpoint?.state !== "committed" || checkpoint.ordinal === null) throw noCheckpoint(job, base.ordinal);
   const root = job.spec.lineage?.root ?? job.baseModel;

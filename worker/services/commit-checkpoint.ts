@@ -5,7 +5,6 @@
  */
 import {
   CHECKPOINT_PART_BYTES,
-  type ArtifactRole,
   type BeginCheckpointRequest,
   type BeginCheckpointResponse,
   type CheckpointManifest,
@@ -13,6 +12,7 @@ import {
   type CommitCheckpointResponse,
 } from "../../protocol";
 import { READ_BACK_MAX_BYTES, VERIFY_AGAIN_MS, type CheckpointRecord } from "../domain/artifacts";
+import { checkParts } from "../domain/checkpoint-parts";
 import { DomainError, invalid } from "../domain/errors";
 import type { Faults } from "../domain/faults";
 import type { JobRecord } from "../domain/job";
@@ -108,11 +108,11 @@ export class TaskCheckpoints {
     const already = await checkpoints.get(jobId, request.checkpoint_id);
     if (already) return { checkpoint_id: already.id, ordinal: already.ordinal };
     await this.#live(agentId, epoch);
-    checkParts(request);
+    const job = await door.settled();
+    checkParts(job.task.kind, request);
     // An attempt that goes on from before a committed epoch trains it again, to the same weights: the first one stands.
     const twin = await this.#twin(request);
     if (twin) return { checkpoint_id: twin.id, ordinal: twin.ordinal };
-    const job = await door.settled();
     if (request.kind === "test") await this.#requireTested(job, request.step);
     await faults.at("parts_uploaded");
     const keys = await Promise.all(request.files.map((file) => this.#complete(file, epoch)));
@@ -220,21 +220,6 @@ export class TaskCheckpoints {
     const unread = files.some(({ size }) => size > READ_BACK_MAX_BYTES);
     return { createdAtMs, verifyAfterMs: unread ? createdAtMs + VERIFY_AGAIN_MS : null };
   }
-}
-
-/** What a checkpoint of each kind is made of. Throws naming the field. */
-function checkParts({ kind, files, results }: CommitCheckpointRequest): void {
-  const count = (role: ArtifactRole) => files.filter((file) => file.role === role).length;
-  const [models, tables] = [count("model"), count("results")];
-  if (models !== (kind === "epoch" || kind === "final" ? 1 : 0)) {
-    throw invalid("files", `a checkpoint of kind ${kind} was sent with ${String(models)} model files`);
-  }
-  if (kind !== "test") {
-    if (tables > 0 || results !== undefined) throw invalid("results", `a checkpoint of kind ${kind} has no results`);
-    return;
-  }
-  if (tables !== 1 || files.length !== 1) throw invalid("files", "a test has one file, the table of its results");
-  if (results === undefined) throw invalid("results", "a test tells the mean of each function");
 }
 
 function partCount(size: number): number {

@@ -13,7 +13,8 @@ export interface InputPorts {
 export async function checkInputs(ports: InputPorts, accountId: string, spec: JobSpec): Promise<void> {
   const { eval: evaluation, test, base_model: base } = spec;
   const datasets = [
-    spec.dataset_id,
+    // An import has none.
+    spec.dataset_id || null,
     ...[evaluation, test].map((of) => (of && "dataset_id" in of ? of.dataset_id : null)),
   ];
   for (const id of datasets) {

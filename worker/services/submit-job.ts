@@ -1,145 +1,23 @@
-/** Makes a job of a request: everything that can be known to be wrong is refused here, before any host is used. */
-import { jobSpec, method as methodSchema, type JobSpec, type Method } from "../../protocol";
+/** Makes a task of a request: everything that can be known to be wrong is refused here, before any host is used. */
 import type { Principal } from "../domain/accounts";
-import { parseBaseModel } from "../domain/base-model";
-import { baseMisfit } from "../domain/catalogue";
-import { DomainError, invalid } from "../domain/errors";
-import { normaliseEarlyStop, normaliseEvaluation } from "../domain/evaluation";
-import { parseGpu } from "../domain/gpu";
-import { normaliseHyperparameters } from "../domain/hyperparameters";
 import type { JobRecord } from "../domain/job";
-import type { CheckpointStore, DatasetStore, FunctionStore, Settings } from "../domain/ports";
-import { normaliseDownsample, normaliseRebalance } from "../domain/preparation";
-import { checkProvider } from "../domain/provider";
-import { checkHasAnswers, normaliseTest } from "../domain/testing";
-import { baseJob } from "./base-job";
 import { createJob, earlierAnswer, type CreatePorts } from "./create-job";
-import { jobDatasets, type JobDatasets } from "./job-datasets";
-import { rewardFunctions, testFunctions, type FoundFunction } from "./job-functions";
+import { importSpec, trainingSpec, type SpecPorts } from "./job-spec";
+import { checkPreprocessed } from "./preprocessed-data";
 import type { Idempotency, JobRequest } from "./services";
 
-const MAX_OUTPUT_NAME_CHARS = 200;
-const MAX_DESCRIPTION_CHARS = 10_000;
-
-export interface SubmitPorts extends CreatePorts {
-  datasets: DatasetStore;
-  functions: FunctionStore;
-  checkpoints: CheckpointStore;
-  settings: Settings;
-}
-
 export async function submitJob(
-  ports: SubmitPorts,
+  ports: SpecPorts & CreatePorts,
   principal: Principal,
   request: JobRequest,
   idempotency: Idempotency | null,
 ): Promise<JobRecord> {
   const earlier = idempotency ? await earlierAnswer(ports, principal.accountId, idempotency) : null;
   if (earlier) return earlier;
-  const spec = await toSpec(ports, principal, request);
   const { accountId, projectId } = principal;
-  const { kind = "train" } = request;
+  const { kind = "train", preprocessedBy } = request;
+  const spec = await (kind === "import" ? importSpec(ports, request) : trainingSpec(ports, principal, request));
+  if (preprocessedBy !== undefined) await checkPreprocessed(ports, principal, preprocessedBy, spec);
   const origin = { accountId, projectId, kind, spec, baseModel: request.baseModel, retryOf: null, startJobId: null };
   return createJob(ports, origin, idempotency);
-}
-
-async function toSpec(ports: SubmitPorts, principal: Principal, request: JobRequest): Promise<JobSpec> {
-  const method = parseMethod(request.method);
-  checkTexts(request);
-  const wanted = request.gpu ?? ports.settings.defaultGpu;
-  const gpu = parseGpu(wanted.type, wanted.count);
-  const provider = checkProvider(request.provider ?? null);
-  const sent = { ...request.hyperparameters, ...batchOf(request, gpu.count) };
-  const { values } = normaliseHyperparameters(method, sent, { gpuCount: gpu.count });
-  const base = parseBaseModel(request.baseModel, {
-    allowPaths: ports.settings.dev && provider === "local",
-  });
-  const [datasets, functions, tests, earlierJob] = await Promise.all([
-    jobDatasets(ports, principal, method, request),
-    rewardFunctions(ports, principal, method, request.functions),
-    testFunctions(ports, principal, request.test?.functions ?? []),
-    baseJob(ports, principal, base),
-  ]);
-  const misfit = baseMisfit(method, base, earlierJob?.job.method ?? null);
-  if (misfit !== null) throw invalid("base_model", misfit);
-  if (functions.some(({ format }) => format === "test")) checkHasAnswers(datasets.train, "dataset_id");
-  return jobSpec.parse({
-    version: 1,
-    method,
-    base_model: base,
-    dataset_id: datasets.train.id,
-    output_name: request.outputName,
-    gpu,
-    provider,
-    ...(request.description === undefined ? {} : { description: request.description }),
-    ...(request.maxCostUsd === undefined ? {} : { max_cost_usd: request.maxCostUsd }),
-    ...(request.maxDurationSeconds === undefined ? {} : { max_duration_seconds: request.maxDurationSeconds }),
-    ...(request.hangTimeoutSeconds === undefined ? {} : { hang_timeout_seconds: request.hangTimeoutSeconds }),
-    ...evaluationOf(method, request, datasets),
-    ...preparationOf(method, request, datasets),
-    ...testOf(method, request, datasets, tests),
-    ...(earlierJob ? { lineage: earlierJob.lineage } : {}),
-    hyperparameters: values,
-    functions: functions.map((fn, index) => ({ id: fn.id, weight: request.functions[index]?.weight ?? 1 })),
-  });
-}
-
-function parseMethod(text: string): Method {
-  const parsed = methodSchema.safeParse(text);
-  if (!parsed.success) {
-    throw invalid("method", `unknown method '${text}'; known: ${methodSchema.options.join(", ")}`);
-  }
-  return parsed.data;
-}
-
-function checkTexts({ outputName, description }: JobRequest): void {
-  if (outputName.trim() === "" || outputName.length > MAX_OUTPUT_NAME_CHARS) {
-    throw invalid("output_name", `must have 1 to ${String(MAX_OUTPUT_NAME_CHARS)} characters`);
-  }
-  if (description !== undefined && description.length > MAX_DESCRIPTION_CHARS) {
-    throw invalid("description", `must have at most ${String(MAX_DESCRIPTION_CHARS)} characters`);
-  }
-}
-
-function batchOf({ batching }: JobRequest, gpuCount: number): Record<string, unknown> {
-  return batching ? { global_batch_size: batching.perGpu * batching.accumulation * gpuCount } : {};
-}
-
-function evaluationOf(
-  method: Method,
-  { eval: wanted, earlyStop }: JobRequest,
-  datasets: JobDatasets,
-): Pick<JobSpec, "eval" | "early_stop"> {
-  if (datasets.eval && datasets.eval.format !== datasets.train.format) {
-    const misfit = `its format is ${datasets.eval.format}, and the training data's is ${datasets.train.format}`;
-    throw new DomainError("dataset_format_incompatible", misfit, { field: "eval.dataset_id" });
-  }
-  return {
-    ...(wanted && { eval: normaliseEvaluation(method, { ...wanted, datasetId: datasets.eval?.id }) }),
-    ...(earlyStop && { early_stop: normaliseEarlyStop(method, wanted !== undefined, earlyStop) }),
-  };
-}
-
-function preparationOf(
-  method: Method,
-  request: JobRequest,
-  { train }: JobDatasets,
-): Pick<JobSpec, "downsample_percent" | "rebalance"> {
-  const percent = normaliseDownsample(request.downsamplePercent);
-  return {
-    ...(percent === null ? {} : { downsample_percent: percent }),
-    ...(request.rebalance && { rebalance: normaliseRebalance(method, train, request.rebalance) }),
-  };
-}
-
-function testOf(
-  method: Method,
-  { test: wanted }: JobRequest,
-  datasets: JobDatasets,
-  functions: FoundFunction[],
-): Pick<JobSpec, "test"> {
-  if (!wanted) return {};
-  const functionIds = functions.map(({ id }) => id);
-  const { splitPercent } = wanted;
-  return { test: normaliseTest(method, datasets.train, { dataset: datasets.test, splitPercent, functionIds }) };
 }
