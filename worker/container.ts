@@ -50,6 +50,7 @@ import { R2BlobStore } from "./stores/blob-store";
 import { databases } from "./stores/database";
 import { D1DeletionStore } from "./stores/deletion-store";
 import { digestStream, RunningDigest, sha256Hex, toHex } from "./stores/digests";
+import { D1EnvironmentStore } from "./stores/environment-store";
 import { D1JobStore } from "./stores/job-store";
 import { D1KeyStore } from "./stores/key-store";
 import { R2ManifestStore } from "./stores/manifest-store";
@@ -59,6 +60,7 @@ import { D1RunStore } from "./stores/run-store";
 import { R2SpecStore } from "./stores/spec-store";
 import { SignedTokens } from "./stores/signed-tokens";
 import { AgentTokenSigner, WorkerUrlSigner } from "./stores/signers";
+import { D1TrainingSessionStore } from "./stores/training-session-store";
 import { D1UploadStore } from "./stores/upload-store";
 import { Archive, FILE_BYTES } from "./streams/archive";
 import { EventLog } from "./streams/event-log";
@@ -100,6 +102,8 @@ function ports(env: Env, later: Later, faults: Faults) {
     begun: new D1BegunStore(dbs),
     deletions: new D1DeletionStore(dbs),
     agents: new D1AgentStore(dbs),
+    environments: new D1EnvironmentStore(dbs),
+    trainingSessions: new D1TrainingSessionStore(dbs),
     uploads: new D1UploadStore(dbs),
     runs: new D1RunStore(dbs),
     sessions: new ObjectUploadSessions(env.UPLOAD),

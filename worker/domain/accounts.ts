@@ -45,3 +45,8 @@ export interface Principal {
   /** As of this request: whether `last_used_at` is due is known without another read. */
   lastUsedAtMs: number | null;
 }
+
+/** Who has made or changed a record, as the record says it. */
+export function actorOf({ keyId }: Pick<Principal, "keyId">): string {
+  return `user:${keyId}`;
+}

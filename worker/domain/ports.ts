@@ -14,6 +14,7 @@ import type { UploadRecord } from "./uploads";
 export type * from "./deletion-ports";
 export type * from "./job-object-ports";
 export type * from "./run-ports";
+export type * from "./session-ports";
 
 export interface Clock {
   nowMs(): number;

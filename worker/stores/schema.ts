@@ -17,6 +17,7 @@ import type {
 } from "../../protocol";
 import type { Scope } from "../domain/accounts";
 import type { RowsProfile } from "../domain/artifacts";
+import type { EnvironmentModel } from "../domain/environments";
 import type { EventType } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
 import type { ModuleConfig } from "../domain/module-sessions";
@@ -378,7 +379,7 @@ export const environments = sqliteTable(
     description: text(),
     endpointUrl: text("endpoint_url"),
     defaultModel: text("default_model"),
-    enabledModels: text("enabled_models", { mode: "json" }).$type<string[]>().notNull(),
+    enabledModels: text("enabled_models", { mode: "json" }).$type<EnvironmentModel[]>().notNull(),
     apiKeySealed: text("api_key_sealed"),
     apiKeyHint: text("api_key_hint"),
     config: text({ mode: "json" }).$type<Record<string, unknown>>().notNull(),
