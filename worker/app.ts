@@ -14,6 +14,7 @@ import { renderNativeError } from "./http/native-errors";
 import { registerOpenApi } from "./http/openapi";
 import { requestId } from "./http/request-id";
 import { securityHeaders } from "./http/security-headers";
+import { registerSignedUploads } from "./http/signed-uploads";
 
 /** The order of the APIs on `/docs`. */
 export const DIALECTS: readonly Dialect[] = [annealDialect, veriDialect, emissaryDialect, vertesiaDialect, adminApi];
@@ -41,5 +42,6 @@ export function createApp(deps: EdgeDeps): Hono<HttpEnv> {
       ifNoneMatch: c.req.header("if-none-match") ?? null,
     }),
   );
+  registerSignedUploads(root, deps);
   return root;
 }

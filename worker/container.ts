@@ -31,6 +31,8 @@ import { offerJob } from "./services/offer-job";
 import { renewedToken, TaskReports } from "./services/report-task";
 import { retryJob } from "./services/retry-job";
 import type { Services } from "./services/services";
+import type { SessionUploadServices } from "./services/session-upload-services";
+import * as sessionUploads from "./services/session-uploads";
 import { submitJob } from "./services/submit-job";
 import { sweep, tickJob } from "./services/sweep";
 import { sweepBytes } from "./services/sweep-bytes";
@@ -49,7 +51,7 @@ import { D1BegunStore } from "./stores/begun-store";
 import { R2BlobStore } from "./stores/blob-store";
 import { databases } from "./stores/database";
 import { D1DeletionStore } from "./stores/deletion-store";
-import { digestStream, RunningDigest, sha256Hex, toHex } from "./stores/digests";
+import { digestStream, md5Base64, RunningDigest, sha256Hex, toHex } from "./stores/digests";
 import { D1EnvironmentStore } from "./stores/environment-store";
 import { D1JobStore } from "./stores/job-store";
 import { D1KeyStore } from "./stores/key-store";
@@ -59,7 +61,7 @@ import { R2PartStore } from "./stores/part-store";
 import { D1RunStore } from "./stores/run-store";
 import { R2SpecStore } from "./stores/spec-store";
 import { SignedTokens } from "./stores/signed-tokens";
-import { AgentTokenSigner, WorkerUrlSigner } from "./stores/signers";
+import { AgentTokenSigner, UploadUrlSigner, WorkerUrlSigner } from "./stores/signers";
 import { D1TrainingSessionStore } from "./stores/training-session-store";
 import { D1UploadStore } from "./stores/upload-store";
 import { Archive, FILE_BYTES } from "./streams/archive";
@@ -109,11 +111,13 @@ function ports(env: Env, later: Later, faults: Faults) {
     sessions: new ObjectUploadSessions(env.UPLOAD),
     newDigest: () => new RunningDigest("sha256"),
     digestOf: digestStream,
+    md5Of: md5Base64,
     blobs,
     multipart: new R2MultipartStore(env.BUCKET),
     manifests: new R2ManifestStore(blobs),
     specs: new R2SpecStore(blobs),
     urls: new WorkerUrlSigner(tokens, clock),
+    uploadUrls: new UploadUrlSigner(tokens, clock),
     tokens: new AgentTokenSigner(tokens, clock),
     queue: new WorkerDispatchQueue(env.DISPATCH),
     verifyQueue: new WorkerVerifyQueue(env.VERIFY),
@@ -132,6 +136,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     authenticate: (key, scope, read) => authenticate(p, key, scope, read),
     ...accountServices(p),
     ...artifactServices(p),
+    ...sessionUploadServices(p),
     ...jobServices(p),
     ...taskServices(p),
     ...agentServices(p),
@@ -182,6 +187,14 @@ function artifactServices(p: Ports) {
     listTestFunctions: (principal) => functions.listTestFunctions(p, principal),
     findTestFunction: (principal, name) => functions.findTestFunction(p, principal, name),
   } satisfies Partial<Services>;
+}
+
+function sessionUploadServices(p: Ports) {
+  return {
+    sessionUploadUrl: (session, resumable, origin) => sessionUploads.sessionUploadUrl(p, session, resumable, origin),
+    beginSessionUpload: (token, file) => sessionUploads.beginSessionUpload(p, token, file),
+    receiveSessionUpload: (token, sent) => sessionUploads.receiveSessionUpload(p, token, sent),
+  } satisfies SessionUploadServices;
 }
 
 function jobServices(p: Ports) {

@@ -3,7 +3,7 @@ import type { Page, PageRequest } from "./ports";
 import type { UploadProgress, UploadRange, UploadRecord, UploadState } from "./uploads";
 
 export interface UploadStore {
-  /** False when the account has `maxOpen` open ones already. */
+  /** False when the account has `maxOpen` open ones already, or there is one of that id. */
   create(upload: UploadRecord, maxOpen: number): Promise<boolean>;
   get(accountId: string, id: string): Promise<UploadRecord | null>;
   /** For the upload's own object and the sweep. */
@@ -82,4 +82,23 @@ export interface UploadSessionStub {
 
 export interface UploadSessions {
   of(uploadId: string): UploadSessionStub;
+}
+
+/** What a signed upload URL lets its holder do: send a file that becomes a training session's dataset. */
+export interface SignedUpload {
+  /** Of a resumable one, which takes one file; null: each file that is put to the URL is an upload of its own. */
+  uploadId: string | null;
+  accountId: string;
+  projectId: string;
+  sessionId: string;
+  /** What the file is called, without an ending, where its sender does not say. */
+  name: string;
+  /** No upload begins later. */
+  beginByMs: number;
+}
+
+export interface UploadUrls {
+  sign(upload: SignedUpload, origin: string): Promise<string>;
+  /** Throws `unauthenticated`. */
+  verify(token: string): Promise<SignedUpload>;
 }

@@ -8,6 +8,7 @@ import type { DatasetRecord } from "../domain/artifacts";
 import { DatasetScanner, type DatasetProfile } from "../domain/dataset-scan";
 import { checkedName, DomainError, notFound } from "../domain/errors";
 import { fileStem } from "../domain/file-kind";
+import { largeChunks } from "../domain/large-chunks";
 import type { BlobStore, Clock, DatasetStore } from "../domain/ports";
 import type { Digest, UploadStore } from "../domain/upload-ports";
 import type { UploadRecord } from "../domain/uploads";
@@ -22,7 +23,7 @@ export interface DatasetFromUploadPorts {
 
 export async function datasetFromUpload(
   ports: DatasetFromUploadPorts,
-  principal: Principal,
+  principal: Pick<Principal, "accountId" | "projectId">,
   request: { uploadId: string | null; name: string | undefined },
 ): Promise<DatasetRecord> {
   const { accountId, projectId } = principal;
@@ -54,7 +55,7 @@ async function profiled(
   if (!stored) throw new Error("a completed upload's bytes are missing");
   const scanner = new DatasetScanner(filename);
   const digest = ports.newDigest();
-  for await (const chunk of stored) {
+  for await (const chunk of largeChunks(stored)) {
     digest.update(chunk);
     scanner.push(chunk);
   }

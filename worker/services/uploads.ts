@@ -42,15 +42,19 @@ export interface SentBytes {
   body: ReadableStream<Uint8Array> | null;
 }
 
-/** Nothing but the row: the object is made by its first bytes. */
-export async function createUpload(ports: UploadPorts, principal: Principal, wanted: NewUpload): Promise<UploadRecord> {
+/** Nothing but the row: the object is made by its first bytes. With an `id` that is there already, it is found. */
+export async function createUpload(
+  ports: UploadPorts,
+  principal: Pick<Principal, "accountId" | "projectId">,
+  wanted: NewUpload,
+  id = ports.ids.next(),
+): Promise<UploadRecord> {
   const maxBytes = MAX_UPLOAD_BYTES_OF[wanted.purpose];
   if (wanted.sizeBytes !== null && wanted.sizeBytes > maxBytes) {
     throw new DomainError("payload_too_large", `a ${wanted.purpose} may have ${String(maxBytes)} bytes`, {
       field: "size_bytes",
     });
   }
-  const id = ports.ids.next();
   const nowMs = ports.clock.nowMs();
   const upload: UploadRecord = {
     id,
@@ -63,6 +67,8 @@ export async function createUpload(ports: UploadPorts, principal: Principal, wan
     expiresAtMs: nowMs + UPLOAD_TTL_MS,
   };
   if (await ports.uploads.create(upload, MAX_OPEN_UPLOADS)) return upload;
+  const present = await ports.uploads.get(principal.accountId, id);
+  if (present) return present;
   throw new DomainError(
     "rate_limited",
     `the account has ${String(MAX_OPEN_UPLOADS)} open uploads; complete or delete some first`,

@@ -7,7 +7,7 @@ import { READ_BACK_MAX_BYTES } from "../domain/artifacts";
 import { DomainError } from "../domain/errors";
 import type { MultipartStore } from "../domain/ports";
 import { digestStream, RunningDigest } from "./digests";
-import { largeChunks } from "./large-chunks";
+import { largeChunks } from "../domain/large-chunks";
 
 type Part = Parameters<MultipartStore["complete"]>[2][number];
 

@@ -6,7 +6,7 @@ import { DomainError } from "../domain/errors";
 
 const KEY_ID = "1";
 
-export type Purpose = "download" | "part" | "agent";
+export type Purpose = "download" | "part" | "upload" | "agent";
 
 export class SignedTokens {
   readonly #key: Promise<CryptoKey>;

@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { SIGNED_URL_TTL_MS } from "../domain/artifacts";
 import type { Clock, SignedDownload, TokenSigner, UrlSigner } from "../domain/ports";
+import type { SignedUpload, UploadUrls } from "../domain/upload-ports";
+import { UPLOAD_TTL_MS } from "../domain/uploads";
 import type { SignedTokens } from "./signed-tokens";
 
 /** Agent tokens live an hour and are renewed by heartbeats. */
@@ -16,6 +18,14 @@ const downloadFacts = z.object({
   member: z.object({ tarOffset: z.number(), sizeBytes: z.number() }).optional(),
 });
 const partFacts = z.object({ key: z.string(), uploadId: z.string(), number: z.number(), size: z.number() });
+const uploadFacts = z.object({
+  uploadId: z.string().nullable(),
+  accountId: z.string(),
+  projectId: z.string(),
+  sessionId: z.string(),
+  name: z.string(),
+  beginByMs: z.number(),
+});
 const agentFacts = z.object({ agentId: z.string(), accountId: z.string().nullable(), exp: z.number() });
 
 export class WorkerUrlSigner implements UrlSigner {
@@ -43,6 +53,26 @@ export class WorkerUrlSigner implements UrlSigner {
 
   async verifyPart(token: string): Promise<z.infer<typeof partFacts>> {
     return partFacts.parse(await this.#tokens.verify("part", token, this.#clock.nowMs()));
+  }
+}
+
+/** An upload in pieces goes on for as long as an upload lives; that it begins in time is for the service to see. */
+export class UploadUrlSigner implements UploadUrls {
+  readonly #tokens: SignedTokens;
+  readonly #clock: Clock;
+
+  constructor(tokens: SignedTokens, clock: Clock) {
+    this.#tokens = tokens;
+    this.#clock = clock;
+  }
+
+  async sign(upload: SignedUpload, origin: string): Promise<string> {
+    const exp = upload.beginByMs + (upload.uploadId === null ? 0 : UPLOAD_TTL_MS);
+    return `${origin}/uploads/${await this.#tokens.sign("upload", { ...upload, exp })}`;
+  }
+
+  async verify(token: string): Promise<SignedUpload> {
+    return uploadFacts.parse(await this.#tokens.verify("upload", token, this.#clock.nowMs()));
   }
 }
 

@@ -30,6 +30,7 @@ export class D1UploadStore implements UploadStore {
           ${u.sha256}, ${u.state}, ${u.r2Key}, ${u.createdAtMs}, ${u.expiresAtMs}
         WHERE (SELECT count(*) FROM (${open})) < ${maxOpen}`,
       )
+      .onConflictDoNothing()
       .returning({ id: uploads.id });
     return created.length > 0;
   }

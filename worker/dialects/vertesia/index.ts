@@ -1,6 +1,7 @@
 /** The Vertesia dialect (docs/dialects/vertesia.md). */
 import type { Dialect } from "../../http/dialect";
 import { renderVertesiaError, vertesiaError } from "./errors";
+import { getUploadUrlRoute } from "./routes/get-upload-url";
 import { isStrict } from "./strict";
 
 export const vertesiaDialect: Dialect = {
@@ -12,5 +13,5 @@ export const vertesiaDialect: Dialect = {
   errorSchema: vertesiaError,
   renderError: renderVertesiaError,
   isStrict,
-  routes: [],
+  routes: [getUploadUrlRoute],
 };
