@@ -32,7 +32,7 @@ export function normaliseEvaluation(method: Method, wanted: WantedEvaluation): E
   }
   const source = datasetId === undefined ? { split_percent: splitPercent } : { dataset_id: datasetId };
   if (everySteps !== undefined && everyEpochs !== undefined) {
-    throw invalid("eval.every_epochs", "and eval.every_steps both say when to evaluate: send one of them");
+    throw invalid("eval.every_epochs", "says the same as eval.every_steps, when to evaluate: send one of them");
   }
   if (everyEpochs !== undefined && !isWholeTo(everyEpochs, MAX_EVERY_EPOCHS)) {
     throw invalid("eval.every_epochs", `must be a whole number from 1 to ${String(MAX_EVERY_EPOCHS)}`);

@@ -42,6 +42,9 @@ async function noModel(ports: DownloadPorts, job: JobRecord): Promise<DomainErro
   if (job.status !== "completed") {
     return new DomainError("invalid_request", `the model is there when the job has completed; it is ${job.status}`);
   }
+  if (job.task.kind === "preprocess") {
+    return new DomainError("invalid_request", "a preprocess job has no model; its checkpoint has what it made");
+  }
   // The final checkpoint proved bad after the job had completed.
   const all = await ports.checkpoints.withOrdinals(job.id);
   const before = all.findLast(({ state }) => state === "committed");

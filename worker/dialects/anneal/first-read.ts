@@ -7,7 +7,8 @@ import type { UploadRecord } from "../../domain/uploads";
 import { found, readById } from "../../http/first-reads";
 import { PREFIX } from "./schema";
 
-export const readJob = readById("job", PREFIX.job);
+/** Of any kind: what holds for jobs that train holds for those that preprocess or import. */
+export const readJob = readById("task", PREFIX.job);
 export const readDataset = readById("dataset", PREFIX.dataset);
 export const readFunction = readById("function", PREFIX.fn);
 export const readProject = readById("project", PREFIX.project);

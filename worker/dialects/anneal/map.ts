@@ -5,6 +5,7 @@ import type { ApiKeyRecord, ProjectRecord } from "../../domain/accounts";
 import type { AgentRecord, BootstrapTokenRecord } from "../../domain/agents";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../../domain/artifacts";
 import { methodsFor } from "../../domain/dataset-fit";
+import { DomainError, invalid } from "../../domain/errors";
 import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
 import type { JobStatus } from "../../domain/job-state";
@@ -53,7 +54,9 @@ export function toJobRequest(body: CreateJob): JobRequest {
   return {
     method: body.method,
     baseModel: body.base_model,
-    datasetId: parseId(PREFIX.dataset, body.dataset_id),
+    kind: body.kind,
+    datasetId: datasetId(body),
+    preprocessedBy: body.preprocessed_by === undefined ? undefined : preprocessId(body.preprocessed_by),
     functions: body.functions.map(({ id, weight }) => ({ ...toFunctionRef(id), weight })),
     hyperparameters: body.hyperparameters,
     outputName: body.output_name,
@@ -66,6 +69,9 @@ export function toJobRequest(body: CreateJob): JobRequest {
       ...(body.eval.dataset_id === undefined ? {} : { datasetId: parseId(PREFIX.dataset, body.eval.dataset_id) }),
       splitPercent: body.eval.split_percent,
       everySteps: body.eval.every_steps,
+      everyEpochs: body.eval.every_epochs,
+      metrics: body.eval.metrics,
+      atStart: body.eval.at_start,
     },
     earlyStop: body.early_stop && {
       metric: body.early_stop.metric,
@@ -82,6 +88,17 @@ export function toJobRequest(body: CreateJob): JobRequest {
       functions: body.test.functions.map(({ id }) => toFunctionRef(id)),
     },
   };
+}
+
+function datasetId({ kind, dataset_id: id }: CreateJob): string | null {
+  if (id === undefined && kind !== "import") throw invalid("dataset_id", "is required");
+  return id === undefined ? null : parseId(PREFIX.dataset, id);
+}
+
+function preprocessId(text: string): string {
+  const id = parseId(PREFIX.job, text);
+  if (id === null) throw new DomainError("not_found", "no such preprocess job", { field: "preprocessed_by" });
+  return id;
 }
 
 /** One of the account's own is no shared one, whatever its name. */
@@ -181,11 +198,12 @@ export function fromJobSummary(job: JobRecord): z.infer<typeof schema.jobSummary
   return {
     id: PREFIX.job + job.id,
     project_id: PREFIX.project + job.projectId,
+    kind: job.task.kind,
     method: job.method,
     status: STATUS_WORDS[job.status],
     reason: job.reason === null ? null : { code: job.reason, message: job.reasonMessage ?? "" },
     base_model: job.baseModel,
-    dataset_id: PREFIX.dataset + job.datasetId,
+    dataset_id: job.datasetId === "" ? null : PREFIX.dataset + job.datasetId,
     output_name: job.outputName,
     spec: fromSpec(job.spec),
     provider: job.provider,
@@ -234,8 +252,12 @@ function fromSpec(spec: JobRecord["spec"]): z.infer<typeof schema.jobSpec> {
           dataset_id: "dataset_id" in spec.eval ? PREFIX.dataset + spec.eval.dataset_id : null,
           split_percent: "split_percent" in spec.eval ? spec.eval.split_percent : null,
           every_steps: spec.eval.every_steps ?? null,
+          every_epochs: spec.eval.every_epochs ?? null,
+          metrics: spec.eval.metrics ?? [],
+          at_start: spec.eval.at_start ?? false,
         }
       : null,
+    preprocessed_by: spec.preprocessed_by === undefined ? null : PREFIX.job + spec.preprocessed_by,
     early_stop: spec.early_stop
       ? {
           metric: spec.early_stop.metric,

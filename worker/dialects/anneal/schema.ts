@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import {
   checkpointKind,
+  EVAL_METRICS,
   DATASET_FORMATS,
   failureReason,
   functionFormat,
@@ -11,6 +12,7 @@ import {
   metricKind,
   rebalance,
   slotInfo,
+  TASK_KINDS,
 } from "../../../protocol";
 import { SCOPES } from "../../domain/accounts";
 import { EVENT_TYPES } from "../../domain/job";
@@ -183,13 +185,29 @@ const maxDuration = z.number().positive().max(TEN_YEARS_SECONDS).openapi({
   description: "Time that attempts may hold the job, all of them together; queued and paused time is not counted.",
 });
 
+const EVAL_METRICS_IN_WORDS = Object.entries(EVAL_METRICS)
+  .filter(([, names]) => names.length > 0)
+  .map(([method, names]) => `${method}: ${names.join(", ")}.`)
+  .join(" ");
+
 export const createJob = z
   .strictObject({
     method: z.string().openapi({ description: `One of ${METHODS.join(", ")}.` }),
     base_model: z.string().openapi({
       description: "A name of the catalogue (such as anneal/tiny-llama), a Hugging Face id, or `job_<id>[@ordinal]`.",
     }),
-    dataset_id: z.string(),
+    kind: z
+      .enum(TASK_KINDS)
+      .default("train")
+      .openapi({
+        description:
+          "`preprocess` tokenises what the same request would train on; `import` brings the base model here, to be " +
+          "downloaded or trained on as `job_<id>`, and takes neither data nor hyperparameters.",
+      }),
+    dataset_id: z.string().optional().openapi({ description: "For every kind but `import`." }),
+    preprocessed_by: z.string().optional().openapi({
+      description: "A completed job of kind `preprocess` on the same data: its tokens are not made again.",
+    }),
     functions: z
       .array(z.strictObject({ id: functionRef, weight: z.number().default(1) }))
       .max(16)
@@ -208,12 +226,20 @@ export const createJob = z
         dataset_id: z.string().optional(),
         split_percent: z.int().min(1).max(50).optional(),
         every_steps: z.int().min(1).max(100_000_000).optional(),
+        every_epochs: z.int().min(1).max(10_000).optional(),
+        metrics: z
+          .array(z.string())
+          .max(30)
+          .optional()
+          .openapi({ description: `Beside the loss. ${EVAL_METRICS_IN_WORDS}` }),
+        at_start: z.boolean().optional().openapi({ description: "Once before the first step, told as step 0." }),
       })
       .optional()
       .openapi({
         description:
-          "For sft_text: evaluate on another dataset, or on a share of the rows held back by the job's seed (exactly " +
-          "one of the two), at every so many steps (default: each epoch's end) and at the last step.",
+          "For every method but grpo: evaluate on another dataset, or on a share of the rows held back by the job's " +
+          "seed (exactly one of the two), at every so many steps or epochs (default: each epoch's end) and at the " +
+          "last step.",
       }),
     early_stop: z
       .strictObject({
@@ -290,8 +316,12 @@ export const jobSpec = z
         dataset_id: z.string().nullable(),
         split_percent: z.int().nullable(),
         every_steps: z.int().nullable(),
+        every_epochs: z.int().nullable(),
+        metrics: z.array(z.string()).openapi({ description: "Beside the loss." }),
+        at_start: z.boolean(),
       })
       .nullable(),
+    preprocessed_by: z.string().nullable(),
     early_stop: z
       .object({
         metric: z.enum(["eval_loss", "reward"]),
@@ -320,6 +350,7 @@ export const jobSummary = z
   .object({
     id: z.string(),
     project_id: z.string(),
+    kind: z.enum(TASK_KINDS),
     method: z.enum(METHODS),
     status: z.enum(JOB_STATUSES),
     reason: z
@@ -327,7 +358,7 @@ export const jobSummary = z
       .nullable()
       .openapi({ description: "Why the job failed, timed out or was cancelled." }),
     base_model: z.string(),
-    dataset_id: z.string(),
+    dataset_id: z.string().nullable().openapi({ description: "null of kind `import`." }),
     output_name: z.string(),
     spec: jobSpec,
     provider: z.string().nullable(),
@@ -354,13 +385,16 @@ export const jobSummary = z
 export const job = jobSummary
   .extend({
     log_tail: z.array(z.string()).openapi({ description: "The last lines of a failed job." }),
-    checkpoint_sha256: sha256.nullable().openapi({ description: "Of model.tar.gz, when the job has completed." }),
+    checkpoint_sha256: sha256
+      .nullable()
+      .openapi({ description: "Of model.tar.gz, when the job has completed; null of kind `preprocess`." }),
     model: z.object({ checkpoint_id: z.string(), step: z.int(), url: signedUrl, expires_at: timestamp }).nullable(),
   })
   .openapi("Job");
 
 export const listJobsQuery = listQuery(PREFIX.job).extend({
   status: z.enum(JOB_STATUSES).optional(),
+  kind: z.enum(TASK_KINDS).default("train"),
   method: z.enum(METHODS).optional(),
   project_id: z.string().optional(),
 });

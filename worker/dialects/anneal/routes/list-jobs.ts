@@ -14,8 +14,8 @@ export const listJobsRoute = defineRoute({
   query: listJobsQuery,
   answer: { description: "Newest first.", schema: listOf(jobSummary) },
   handler: async ({ services, principal, query }) => {
-    const { status, method, project_id: project, limit, after } = query;
-    const filter = { statuses: status && [status], method, projectId: project && projectId(project) };
+    const { status, kind, method, project_id: project, limit, after } = query;
+    const filter = { statuses: status && [status], kind, method, projectId: project && projectId(project) };
     const page = await services.listJobs(principal, filter, { limit, after });
     const progress = await services.jobProgress(page.items);
     const items = page.items.map((job, index) => ({ ...job, progress: progress[index] ?? job.progress }));
