@@ -1,9 +1,9 @@
-/** A `checkpoint` line of the trainer → the files to upload: archives of model and adapter, its own to resume, a test's table. */
+/** A `checkpoint` line of the trainer → the files to upload: archives of what the task has made, its own to resume, a test's table. */
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { ArchiveMember, ArtifactRole, TrainerLine } from "../../protocol";
+import type { ArchiveMember, ArtifactRole, TaskKind, TrainerLine } from "../../protocol";
 import { listFolder } from "./list-folder";
-import { packModel } from "./pack-model";
+import { packArchive } from "./pack-archive";
 import { isInside, type TaskPaths } from "./paths";
 
 /** What a test has in its folder. */
@@ -22,6 +22,7 @@ export interface LocalFile {
 /** Throws when the trainer names a folder that is not its own, or an empty one. */
 export async function checkpointFiles(
   line: CheckpointLine,
+  task: TaskKind,
   paths: TaskPaths,
   signal: AbortSignal,
 ): Promise<LocalFile[]> {
@@ -39,26 +40,29 @@ export async function checkpointFiles(
     return [{ role: "results", ...table }];
   }
   await mkdir(paths.upload, { recursive: true });
-  const model = await archive("model", line.dir, paths.upload, signal);
-  if (line.adapter_dir === undefined) return [model];
-  return [model, await archive("adapter", line.adapter_dir, paths.upload, signal)];
+  const files: LocalFile[] = [];
+  for (const [role, folder] of archivesOf(line, task)) files.push(await archive(role, folder, paths.upload, signal));
+  return files;
 }
 
 /** The folders that a checkpoint line hands over to the agent. */
 export function foldersOf(line: CheckpointLine): string[] {
-  return line.adapter_dir === undefined ? [line.dir] : [line.dir, line.adapter_dir];
+  return [line.dir, line.adapter_dir, line.tokenizer_dir].filter((folder) => folder !== undefined);
 }
 
-async function archive(
-  role: "model" | "adapter",
-  folder: string,
-  uploadDir: string,
-  signal: AbortSignal,
-): Promise<LocalFile> {
+/** What a preprocess task has made is no model. */
+function archivesOf({ dir, adapter_dir, tokenizer_dir }: CheckpointLine, task: TaskKind): [ArtifactRole, string][] {
+  const first = task === "preprocess" ? "cache" : "model";
+  const adapter: [ArtifactRole, string][] = adapter_dir === undefined ? [] : [["adapter", adapter_dir]];
+  const tokenizer: [ArtifactRole, string][] = tokenizer_dir === undefined ? [] : [["tokenizer", tokenizer_dir]];
+  return [[first, dir], ...adapter, ...tokenizer];
+}
+
+async function archive(role: ArtifactRole, folder: string, uploadDir: string, signal: AbortSignal): Promise<LocalFile> {
   const files = await listFolder(folder);
   if (files.length === 0) throw new Error(`checkpoint folder ${folder} is empty`);
   const path = `${role}.tar.gz`;
   const localPath = join(uploadDir, path);
-  const members = await packModel(files, localPath, signal);
+  const members = await packArchive(files, localPath, signal);
   return { role, path, localPath, size: (await stat(localPath)).size, members };
 }

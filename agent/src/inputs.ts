@@ -1,4 +1,7 @@
-/** Everything a lease names, on this machine's disk: data sets, functions, the base's weights, resume files, models to test. */
+/**
+ * Everything a lease names, on this machine's disk: data sets, tokenised data, functions, the base's weights, resume
+ * files, models to test.
+ */
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import type { CheckpointInput, Download, Lease } from "../../protocol";
@@ -18,6 +21,8 @@ export interface LocalInputs {
   /** null for an import. */
   readonly datasetPath: string | null;
   readonly evalDatasetPath: string | null;
+  /** What a preprocess task has made of the data. */
+  readonly preprocessedDir: string | null;
   readonly functionPaths: ReadonlyMap<string, string>;
   readonly baseDir: string | null;
   readonly resumeDir: string | null;
@@ -39,7 +44,8 @@ export async function fetchInputs(
   deps: InputDeps,
   signal: AbortSignal,
 ): Promise<LocalInputs> {
-  const { dataset, eval_dataset: evalDataset, functions, base_checkpoint: base, resume, test } = lease.inputs;
+  const { dataset, preprocessed, eval_dataset: evalDataset, functions, resume, test } = lease.inputs;
+  const { base_checkpoint: base } = lease.inputs;
   const fetch = async (what: string, source: Download, path: string): Promise<void> => {
     await mkdir(dirname(path), { recursive: true });
     await named(what, deps.inputs.fetch(source, path, deps, signal), signal);
@@ -57,7 +63,9 @@ export async function fetchInputs(
   };
   const functionPaths = await fetchFunctions(functions, "function");
   const testFunctionPaths = await fetchFunctions(test?.functions ?? [], "test-function");
-  if (base) await fetchModel("base model", base, paths.base, paths, fetch, signal);
+  const fetchArchive = archiveFetcher(paths, signal);
+  if (preprocessed) await fetchArchive("preprocessed data", "cache", preprocessed, paths.preprocessed, fetch);
+  if (base) await fetchArchive("base model", "model", base, paths.base, fetch);
   // A checkpoint to go on from is used once: it is not kept.
   for (const file of resume?.files ?? []) {
     if (file.role !== "resume") continue;
@@ -72,12 +80,13 @@ export async function fetchInputs(
     // These are used once, too.
     const fetchOnce = (what: string, source: Download, path: string): Promise<void> =>
       named(what, downloadFile(source, path, deps, signal), signal);
-    await fetchModel(`checkpoint of step ${step}`, checkpoint, dir, paths, fetchOnce, signal);
+    await fetchArchive(`checkpoint of step ${step}`, "model", checkpoint, dir, fetchOnce);
     untested.push({ step, epoch, dir });
   }
   return {
     datasetPath,
     evalDatasetPath,
+    preprocessedDir: preprocessed ? paths.preprocessed : null,
     functionPaths,
     baseDir: base ? paths.base : null,
     resumeDir: resume ? paths.resume : null,
@@ -87,21 +96,22 @@ export async function fetchInputs(
   };
 }
 
-/** A checkpoint's model, unpacked in `folder`. */
-async function fetchModel(
-  what: string,
-  checkpoint: CheckpointInput,
-  folder: string,
-  paths: TaskPaths,
-  fetch: (what: string, source: Download, path: string) => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const archive = checkpoint.files.find((file) => file.role === "model");
-  if (!archive) throw new InputError(`checkpoint ${checkpoint.checkpoint_id} has no model`);
-  const path = join(paths.inputs, "model.tar.gz");
-  await fetch(what, archive, path);
-  await named(what, unpackArchive(path, folder, signal), signal);
-  await rm(path);
+/** A checkpoint's archive of a role, unpacked in `folder`. */
+function archiveFetcher(paths: TaskPaths, signal: AbortSignal) {
+  return async (
+    what: string,
+    role: "model" | "cache",
+    checkpoint: CheckpointInput,
+    folder: string,
+    fetch: (what: string, source: Download, path: string) => Promise<void>,
+  ): Promise<void> => {
+    const archive = checkpoint.files.find((file) => file.role === role);
+    if (!archive) throw new InputError(`checkpoint ${checkpoint.checkpoint_id} has no ${role}`);
+    const path = join(paths.inputs, `${role}.tar.gz`);
+    await fetch(what, archive, path);
+    await named(what, unpackArchive(path, folder, signal), signal);
+    await rm(path);
+  };
 }
 
 /** Local trouble (a full disk) keeps its own error; all else is the input's. */

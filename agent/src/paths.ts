@@ -5,7 +5,7 @@
  *   cache/files/ cache/hub/       what is kept between tasks, see cache-space.ts
  *   tasks/<lease>/                everything of one lease, removed when it ends
  *     process.json                the trainer's process group, for leftovers.ts
- *     config.json inputs/ resume/ base/ untested/ output/ upload/ spool/ tmp/
+ *     config.json inputs/ preprocessed/ resume/ base/ untested/ output/ upload/ spool/ tmp/
  */
 import { realpath } from "node:fs/promises";
 import { join, relative, isAbsolute } from "node:path";
@@ -16,6 +16,7 @@ export interface TaskPaths {
   readonly process: string;
   readonly config: string;
   readonly inputs: string;
+  readonly preprocessed: string;
   readonly resume: string;
   readonly base: string;
   readonly untested: string;
@@ -50,6 +51,7 @@ export function statePaths(root: string): StatePaths {
         process: at("process.json"),
         config: at("config.json"),
         inputs: at("inputs"),
+        preprocessed: at("preprocessed"),
         resume: at("resume"),
         base: at("base"),
         untested: at("untested"),

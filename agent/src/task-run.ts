@@ -119,6 +119,7 @@ export class TaskRun {
       api: deps.api,
       log: deps.log,
       leaseId: lease.lease_id,
+      task: lease.kind,
       paths,
       control,
       isTrained: lease.inputs.test?.is_trained ?? false,

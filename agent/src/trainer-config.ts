@@ -26,6 +26,7 @@ export function toTrainerConfig(
     task: lease.kind,
     base_model: localBaseModel(lease.base_model, inputs),
     dataset: lease.inputs.dataset && { path: inputs.datasetPath, format: lease.inputs.dataset.format },
+    preprocessed: inputs.preprocessedDir,
     output_dir: paths.output,
     resume_from: inputs.resumeDir,
     gpus: slot.gpus,

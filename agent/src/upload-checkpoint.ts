@@ -2,7 +2,12 @@
  * One checkpoint from disk to a committed record: pack, begin, parts, commit. If the worker refuses on the way (a signed
  * URL has run out, a part is not what was hashed) it is begun again at fresh keys a few times.
  */
-import type { BeginCheckpointResponse, CommitCheckpointRequest, CommitCheckpointResponse } from "../../protocol";
+import type {
+  BeginCheckpointResponse,
+  CommitCheckpointRequest,
+  CommitCheckpointResponse,
+  TaskKind,
+} from "../../protocol";
 import type { AgentApi } from "./api-client";
 import { ApiError, isStaleLease, isTransient } from "./api-error";
 import { checkpointFiles, type CheckpointLine, type LocalFile } from "./checkpoint-files";
@@ -19,6 +24,8 @@ export interface UploadCheckpointDeps extends UploadDeps {
   readonly api: AgentApi;
   readonly log: Log;
   readonly leaseId: string;
+  /** What its checkpoints are made of. */
+  readonly task: TaskKind;
   readonly paths: TaskPaths;
   /** Resolves when all that the trainer told before this checkpoint has reached the worker. */
   readonly reported: () => Promise<void>;
@@ -29,7 +36,7 @@ export async function uploadCheckpoint(
   deps: UploadCheckpointDeps,
   signal: AbortSignal,
 ): Promise<CommitCheckpointResponse> {
-  const files = await checkpointFiles(line, deps.paths, signal);
+  const files = await checkpointFiles(line, deps.task, deps.paths, signal);
   for (let begins = 1; ; begins += 1) {
     try {
       return await uploadOnce(line, files, deps, signal);

@@ -17,7 +17,7 @@ import { pack, type Header } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hashFiles } from "../../agent/src/hashing";
 import { listFolder } from "../../agent/src/list-folder";
-import { packModel } from "../../agent/src/pack-model";
+import { packArchive } from "../../agent/src/pack-archive";
 import { unpackArchive } from "../../agent/src/unpack-archive";
 
 const { signal } = new AbortController();
@@ -39,7 +39,7 @@ function writeModel(name: string, files: Record<string, Buffer>): string {
 
 async function packed(folder: string) {
   const path = `${folder}.tar.gz`;
-  const members = await packModel(await listFolder(folder), path, signal);
+  const members = await packArchive(await listFolder(folder), path, signal);
   return { path, members, bytes: readFileSync(path) };
 }
 
@@ -51,7 +51,7 @@ const MODEL = {
   "sub/extra.bin": randomBytes(512),
 };
 
-describe("packModel", () => {
+describe("packArchive", () => {
   it("gives the same bytes for the same files, whatever their times, modes and order", async () => {
     const first = await packed(writeModel("one", MODEL));
     const other = writeModel("two", Object.fromEntries(Object.entries(MODEL).reverse()));
@@ -141,7 +141,7 @@ describe("unpackArchive", () => {
     return path;
   }
 
-  it("gives back what packModel took", async () => {
+  it("gives back what packArchive took", async () => {
     const { path } = await packed(writeModel("one", MODEL));
     const out = join(dir, "out");
     await unpackArchive(path, out, signal);

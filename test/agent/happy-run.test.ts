@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { trainerConfig } from "../../protocol";
-import { addTask, ending, start, started, until, useBench } from "./support";
+import { addTask, ending, start, started, until, useBench, type Operation } from "./support";
 
 const bench = useBench();
 
@@ -200,6 +200,62 @@ describe("a whole task", () => {
     expect(api.only.data.filter(({ type }) => type === "testing")).toHaveLength(2);
     expect(api.only.finish).toMatchObject({ outcome: "completed", step: 5 });
     expect(readdirSync(join(dir, "state/tasks"))).toEqual([]);
+  });
+
+  it("stores what a preprocess task has made as one archive, which a training gets unpacked", async () => {
+    const { api, dir } = bench();
+    const { inputs } = addTask(api, { kind: "preprocess" });
+    const cache = { "cache.json": "{}", "train/data-00000-of-00001.arrow": 3000 };
+    const made: Operation[] = [{ op: "checkpoint", kind: "final", files: cache }, { op: "finished" }];
+    expect(await start(bench(), [started, { op: "tell_config" }, ...made]).done).toBe(0);
+    const told = trainerConfig.parse(JSON.parse(api.only.logs[0]?.line ?? ""));
+    expect(told).toMatchObject({ task: "preprocess", preprocessed: null });
+    const [file, ...others] = api.only.committed[0]?.files ?? [];
+    if (!file) throw new Error("no cache was committed");
+    expect(others).toEqual([]);
+    expect(file).toMatchObject({ role: "cache", path: "cache.tar.gz" });
+    expect(file.members?.map(({ path, size }) => [path, size])).toEqual([
+      ["cache.json", 2],
+      ["train/data-00000-of-00001.arrow", 3000],
+    ]);
+    const offered = { role: "cache" as const, path: "cache.tar.gz", ...api.files.offer(api.bytesOf(file)) };
+    const preprocessed = { checkpoint_id: "ckpt_1", step: 0, epoch: 0, files: [offered] };
+    api.leases.clear();
+
+    addTask(api, { inputs: { ...inputs, preprocessed } });
+    expect(await start({ ...bench(), dir: join(dir, "second") }, [{ op: "tell_preprocessed" }, ...ending]).done).toBe(
+      0,
+    );
+    expect(JSON.parse(api.only.logs[0]?.line ?? "")).toEqual(["cache.json", "train"]);
+    api.leases.clear();
+
+    addTask(api, { inputs: { ...inputs, preprocessed: { ...preprocessed, files: [] } } });
+    expect(await start({ ...bench(), dir: join(dir, "third") }).done).toBe(1);
+    const message = expect.stringContaining("has no cache") as string;
+    expect(api.only.finish).toMatchObject({ outcome: "failed", reason: "download_failed", message });
+  });
+
+  it("imports without a dataset, and stores the tokenizer beside the model, the same bytes each time", async () => {
+    const { api, dir } = bench();
+    const { inputs } = addTask(api);
+    api.queue.length = 0;
+    const parts = { files: { "model.safetensors": 2000 }, tokenizer: { "tokenizer.json": "{}" } };
+    const script = [started, { op: "tell_config" }, { op: "checkpoint", kind: "final", ...parts }, { op: "finished" }];
+    const digests: string[][] = [];
+    for (const name of ["first", "second"]) {
+      addTask(api, { kind: "import", inputs: { ...inputs, dataset: null } });
+      expect(await start({ ...bench(), dir: join(dir, name) }, script).done).toBe(0);
+      const config = trainerConfig.parse(JSON.parse(api.only.logs[0]?.line ?? ""));
+      expect(config).toMatchObject({ task: "import", dataset: null });
+      const files = api.only.committed[0]?.files ?? [];
+      expect(files.map(({ role, path }) => [role, path])).toEqual([
+        ["model", "model.tar.gz"],
+        ["tokenizer", "tokenizer.tar.gz"],
+      ]);
+      digests.push(files.map(({ sha256 }) => sha256));
+      api.leases.clear();
+    }
+    expect(digests[0]).toEqual(digests[1]);
   });
 
   it("tests the models of an earlier attempt, and completes without a final checkpoint of its own", async () => {

@@ -62,7 +62,7 @@ function writeAll(fd, text) {
 
 const say = (line) => writeAll(reportFd, `${JSON.stringify(line)}\n`);
 
-function checkpoint(kind, files, adapter, results) {
+function checkpoint(kind, files, { adapter, tokenizer, results } = {}) {
   const write = (name, contents) => {
     const dir = join(config.output_dir, name);
     for (const [path, text] of Object.entries(contents)) {
@@ -72,6 +72,7 @@ function checkpoint(kind, files, adapter, results) {
     return dir;
   };
   const dir = write(`${kind}-${step}`, files);
+  const tokenizer_dir = tokenizer === undefined ? undefined : write(`${kind}-${step}-tokenizer`, tokenizer);
   const adapter_dir = adapter === undefined ? undefined : write(`${kind}-${step}-adapter`, adapter);
   say({
     type: "checkpoint",
@@ -80,6 +81,7 @@ function checkpoint(kind, files, adapter, results) {
     epoch: step / 10,
     dir,
     adapter_dir,
+    tokenizer_dir,
     results,
     world_size: 1,
     torch_threads: 1,
@@ -130,12 +132,12 @@ const operations = {
   train: async ({ to, step_ms = 0 }) => {
     if (!(await train(to, step_ms))) stop();
   },
-  checkpoint: ({ kind, files, adapter }) =>
-    checkpoint(kind, files ?? (kind === "resume" ? resumeFiles() : modelFiles()), adapter),
+  checkpoint: ({ kind, files, ...more }) =>
+    checkpoint(kind, files ?? (kind === "resume" ? resumeFiles() : modelFiles()), more),
   /** The test of the checkpoint of a step. */
   test: ({ of, rows = "{}\n", results }) => {
     step = of;
-    checkpoint("test", { "results.jsonl": rows }, undefined, results);
+    checkpoint("test", { "results.jsonl": rows }, { results });
   },
   testing: ({ done, total }) => say({ type: "testing", done, total }),
   finished: ({ best }) => say({ type: "finished", step, ...best }),
@@ -149,6 +151,7 @@ const operations = {
     writeAll(1, `${JSON.stringify(told)}\n`);
   },
   tell_base: () => writeAll(1, `${JSON.stringify(readdirSync(config.base_model.path).sort())}\n`),
+  tell_preprocessed: () => writeAll(1, `${JSON.stringify(readdirSync(config.preprocessed).sort())}\n`),
   tell_pid: () => writeAll(1, `pid ${process.pid}\n`),
   /** A process that stays in the group and holds stdout. */
   spawn_child: () => {

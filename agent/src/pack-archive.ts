@@ -1,6 +1,6 @@
 /**
- * A folder of weights and tokenizer as one `model.tar.gz`, the same bytes for the same files wherever it is packed:
- * sorted names, no times, owners or modes of the machine, stored blocks. Says where each file lies in the tar.
+ * A folder (a model, an adapter, a tokenizer, tokenised data) as one `tar.gz`, the same bytes for the same files wherever
+ * it is packed: sorted names, no times, owners or modes of the machine, stored blocks. Says where each file lies in the tar.
  */
 import { createReadStream, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
@@ -13,7 +13,7 @@ const TAR_BLOCK_BYTES = 512;
 /** Longer or other names would need extension headers, which would move the offsets; no model's file has one. */
 const PLAIN_NAME = /^[\x21-\x7e]{1,100}$/;
 
-export async function packModel(
+export async function packArchive(
   files: readonly FolderFile[],
   archivePath: string,
   signal: AbortSignal,
@@ -33,7 +33,7 @@ async function addFiles(tar: Pack, files: readonly FolderFile[], signal: AbortSi
   const members: ArchiveMember[] = [];
   let offset = 0;
   for (const { path, localPath, size } of files) {
-    if (!PLAIN_NAME.test(path)) throw new Error(`${path} is no name for a model's file`);
+    if (!PLAIN_NAME.test(path)) throw new Error(`${path} is no name for a file of an archive`);
     const entry = tar.entry({ name: path, size, mode: 0o644, uid: 0, gid: 0, mtime: new Date(0), type: "file" });
     await pipeline(createReadStream(localPath), entry, { signal });
     members.push({ path, tar_offset: offset + TAR_BLOCK_BYTES, size });
