@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
             config = configs.load(path)
         except (configs.ConfigError, OSError, ValueError) as error:
             raise TrainerFailure("trainer_error", f"The trainer's config could not be read: {error}") from error
-        if len(config.gpus) > 1 and "RANK" not in os.environ:
+        if config.task == "train" and len(config.gpus) > 1 and "RANK" not in os.environ:
             from .launch import launch
 
             return launch(path, len(config.gpus), stop, report.fd, life_fd)

@@ -60,11 +60,21 @@ class Classification(RowMethod[LabelledRow]):
 
     def make_trainer(self, base: Loaded, callback):
         """transformers' trainer over the rows."""
+        h = self.config.hyperparameters
+        loss = loss_of(self.labels.kind, bool(h.dynamic_loss))
+        rows = self.tokenised or sequence_model.tokenise(h, base, self.examples())
+        return sequence_model.make_trainer(self.config, self.report, base, callback, loss, rows)
+
+    def examples(self) -> tuple[sequence_model.Examples, sequence_model.Examples]:
+        """The rows to train on and to evaluate on: texts, and what the loss takes."""
         train, evaluate = (
             [(row.text, self.labels.target(row)) for row in rows] for rows in (self.rows, self.eval_rows)
         )
-        loss = loss_of(self.labels.kind, bool(self.config.hyperparameters.dynamic_loss))
-        return sequence_model.make_trainer(self.config, self.report, base, callback, loss, train, evaluate)
+        return train, evaluate
+
+    def encoder(self, folder: str) -> Callable[[sequence_model.Examples], object]:
+        """What tokenises rows for the base in `folder`."""
+        return sequence_model.encoder(self.kind, self.config.hyperparameters, folder)
 
     def test_rows(self) -> list[TestRow]:
         """The rows to test on."""

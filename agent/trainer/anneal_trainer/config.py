@@ -223,7 +223,10 @@ def load(path: str) -> Config:
     method = value.get("method")
     if method not in _BY_METHOD:
         raise ConfigError(f"config.method: unknown method {method!r}, known are {', '.join(_BY_METHOD)}")
-    return _build(_BY_METHOD[method], value, "config")
+    config = _build(_BY_METHOD[method], value, "config")
+    if config.dataset is None and config.task != "import":
+        raise ConfigError(f"config.dataset: null, and the task is {config.task}")
+    return config
 
 
 def _build(cls: type, value: object, where: str):

@@ -19,6 +19,8 @@ from .sentence_model import SentenceKind
 from .testing_rows import TestRow
 
 _TRAINED_FILE = "trained.safetensors"
+_SIDES = ("first_", "second_")
+_TEXTS_AT_ONCE = 256
 
 
 @dataclass
@@ -37,12 +39,7 @@ class Embedding(RowMethod[PairRow]):
     def load(self, folder: str, on_gpu: bool, world_size: int, is_sharded: bool) -> Loaded:
         """The base as a sentence-transformers model."""
         h = self.config.hyperparameters
-        try:
-            encoder = self.kind.load(folder, weights_type(on_gpu, h.lora_rank is not None))
-        except LOADING_ERRORS as error:
-            raise TrainerFailure(
-                "base_model_unavailable", f"The base model is not one that embeds texts: {error}"
-            ) from error
+        encoder = self._load(folder, weights_type(on_gpu, h.lora_rank is not None))
         if h.lora_rank is not None:
             from peft import get_peft_model
 
@@ -64,15 +61,45 @@ class Embedding(RowMethod[PairRow]):
             "remove_unused_columns": False,
         }
         trainer_class, model_class = _classes()
+        ready = self.tokenised
         return trainer_class(
             model=model_class(CosineSimilarityLoss(base.model)),
             args=TrainingArguments(**arguments),
-            train_dataset=self.rows,
-            eval_dataset=self.eval_rows or None,
+            train_dataset=ready.train if ready else self.rows,
+            eval_dataset=ready.evaluate if ready else self.eval_rows or None,
             processing_class=base.tokenizer,
-            data_collator=_Collator(base.model),
+            data_collator=_TokenCollator(base.tokenizer) if ready else _Collator(base.model),
             callbacks=[callback],
         )
+
+    def examples(self) -> tuple[list[PairRow], list[PairRow]]:
+        """The pairs to train on and to evaluate on."""
+        return self.rows, self.eval_rows
+
+    def encoder(self, folder: str) -> Callable[[list[PairRow]], object]:
+        """What tokenises pairs for the base in `folder`: columns of the first text, of the second, and the score."""
+        import torch
+        from datasets import Dataset
+
+        model = self._load(folder, torch.float32)
+
+        def encode(rows: list[PairRow]) -> Dataset:
+            columns: dict[str, list] = {"score": [row.score for row in rows]}
+            for side, texts in zip(_SIDES, ([row.first for row in rows], [row.second for row in rows]), strict=True):
+                for start in range(0, len(texts), _TEXTS_AT_ONCE):
+                    for name, tokens in _tokens(model, texts[start : start + _TEXTS_AT_ONCE]).items():
+                        columns.setdefault(f"{side}{name}", []).extend(tokens)
+            return Dataset.from_dict(columns)
+
+        return encode
+
+    def _load(self, folder: str, dtype):
+        try:
+            return self.kind.load(folder, dtype)
+        except LOADING_ERRORS as error:
+            raise TrainerFailure(
+                "base_model_unavailable", f"The base model is not one that embeds texts: {error}"
+            ) from error
 
     def test_rows(self) -> list[TestRow]:
         """The pairs to test on; what functions get as the input is both texts, one a line."""
@@ -120,6 +147,41 @@ class _Collator:
             "pairs": [{name: value for name, value in side.items() if torch.is_tensor(value)} for side in pairs],
             "labels": torch.tensor([row.score for row in rows]),
         }
+
+
+@dataclass(frozen=True)
+class _TokenCollator:
+    """As `_Collator`, of pairs that are tokens already."""
+
+    tokenizer: object
+
+    def __call__(self, rows: list[dict[str, object]]) -> dict[str, object]:
+        import torch
+
+        sides = (
+            [{name.removeprefix(side): value for name, value in row.items() if name.startswith(side)} for row in rows]
+            for side in _SIDES
+        )
+        return {
+            "pairs": [dict(self.tokenizer.pad(side, return_tensors="pt")) for side in sides],  # type: ignore[attr-defined]
+            "labels": torch.tensor([row["score"] for row in rows]),
+        }
+
+
+def _tokens(model, texts: list[str]) -> dict[str, list[list[int]]]:
+    """Each text's tokens, and what goes with them, without the padding that they have as a batch."""
+    import torch
+
+    made = {
+        name: value for name, value in model.preprocess(list(map(readable, texts))).items() if torch.is_tensor(value)
+    }
+    mask = made.get("attention_mask")
+    if mask is None or any(value.shape != mask.shape for value in made.values()):
+        raise TrainerFailure(
+            "base_model_unavailable", "The base model's texts cannot be tokenised ahead: train without preprocessing"
+        )
+    own = mask.bool()
+    return {name: [row[kept].tolist() for row, kept in zip(value, own, strict=True)] for name, value in made.items()}
 
 
 def _classes():

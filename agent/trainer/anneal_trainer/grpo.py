@@ -11,7 +11,7 @@ from . import data, generation
 from .config import GrpoConfig, GrpoHyperparameters
 from .conversation import expected_of, plain_text
 from .failures import TrainerFailure
-from .models import LANGUAGE_MODEL, Loaded, ModelKind, common_arguments, load, lora_config
+from .models import LANGUAGE_MODEL, Loaded, ModelKind, common_arguments, load, lora_config, need_chat_template
 from .preparation import divide
 from .report import Reporter
 from .rewards import ROW_COLUMN, Rewards
@@ -66,7 +66,7 @@ class Grpo:
         from trl.trainer.grpo_config import GRPOConfig
 
         h = self.config.hyperparameters
-        base.need_chat_template(isinstance(self.rows[0].prompt, list))
+        need_chat_template(base.tokenizer, isinstance(self.rows[0].prompt, list))
         kept = self._short_enough(base.tokenizer)
         prompts_per_step = h.global_batch_size // h.rollouts_per_prompt
         if len(kept) < prompts_per_step:

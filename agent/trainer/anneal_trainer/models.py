@@ -34,15 +34,6 @@ class Loaded:
     # Parameters that the folder does not have, or has for something else: their numbers are drawn, by the job's seed.
     drawn: frozenset[str] = frozenset()
 
-    def need_chat_template(self, needed: bool) -> None:
-        """Fail when rows are chats and the model has no template for them."""
-        if needed and not self.tokenizer.chat_template:  # type: ignore[attr-defined]
-            raise TrainerFailure(
-                "dataset_format_incompatible",
-                "dataset_format_incompatible: the rows are chats (or system_prompt makes them so) and the base "
-                "model has no chat template; use a chat model, or rows of plain text",
-            )
-
 
 class ModelKind(Protocol):
     """What a method trains: how its model comes from a folder, and how it and its adapter become one."""
@@ -80,6 +71,15 @@ class TransformersKind:
         )
         mismatched = (key if isinstance(key, str) else key[0] for key in told["mismatched_keys"])
         return model, frozenset({*told["missing_keys"], *mismatched})
+
+    def shape(self, folder: str):
+        """The model of a folder without its weights: a large one costs nothing."""
+        import torch
+        import transformers
+
+        described = transformers.AutoConfig.from_pretrained(folder, **ONLY_DATA)
+        with torch.device("meta"):
+            return getattr(transformers, self.auto_class).from_config(described)
 
     def adapter(self, model):
         from accelerate.utils import is_peft_model
@@ -122,16 +122,37 @@ def weights_type(on_gpu: bool, lora: bool):
 
 def load(folder: str, on_gpu: bool, lora: bool, world_size: int, is_sharded: bool) -> Loaded:
     """Load a language model and its tokenizer from `folder`, from safetensors and without any code of theirs."""
+    tokenizer = load_text_tokenizer(folder)
     try:
-        tokenizer = load_tokenizer(folder)
         model = LANGUAGE_MODEL.load(folder, weights_type(on_gpu, lora))
     except LOADING_ERRORS as error:
-        raise TrainerFailure(
-            "base_model_unavailable", f"The base model is not one that can be trained for text: {error}"
-        ) from error
+        raise _not_for_text(error) from error
+    return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded)
+
+
+def load_text_tokenizer(folder: str):
+    """The tokenizer of a language model."""
+    try:
+        tokenizer = load_tokenizer(folder)
+    except LOADING_ERRORS as error:
+        raise _not_for_text(error) from error
     if tokenizer.eos_token is None:
         raise TrainerFailure("base_model_unavailable", "The base model's tokenizer has no end-of-sequence token")
-    return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded)
+    return tokenizer
+
+
+def _not_for_text(error: Exception) -> TrainerFailure:
+    return TrainerFailure("base_model_unavailable", f"The base model is not one that can be trained for text: {error}")
+
+
+def need_chat_template(tokenizer, needed: bool) -> None:
+    """Fail when rows are chats and the model has no template for them."""
+    if needed and not tokenizer.chat_template:
+        raise TrainerFailure(
+            "dataset_format_incompatible",
+            "dataset_format_incompatible: the rows are chats (or system_prompt makes them so) and the base "
+            "model has no chat template; use a chat model, or rows of plain text",
+        )
 
 
 def load_tokenizer(folder: str):

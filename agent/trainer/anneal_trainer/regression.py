@@ -31,8 +31,17 @@ class Regression(RowMethod[ScoredRow]):
 
     def make_trainer(self, base: Loaded, callback):
         """transformers' trainer over the rows."""
+        rows = self.tokenised or sequence_model.tokenise(self.config.hyperparameters, base, self.examples())
+        return sequence_model.make_trainer(self.config, self.report, base, callback, _squared_error, rows)
+
+    def examples(self) -> tuple[sequence_model.Examples, sequence_model.Examples]:
+        """The rows to train on and to evaluate on."""
         train, evaluate = ([(row.text, row.score) for row in rows] for rows in (self.rows, self.eval_rows))
-        return sequence_model.make_trainer(self.config, self.report, base, callback, _squared_error, train, evaluate)
+        return train, evaluate
+
+    def encoder(self, folder: str) -> Callable[[sequence_model.Examples], object]:
+        """What tokenises rows for the base in `folder`."""
+        return sequence_model.encoder(self.kind, self.config.hyperparameters, folder)
 
     def test_rows(self) -> list[TestRow]:
         """The rows to test on."""

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from .config import RowConfig
 from .preparation import divide
 from .report import Reporter
+from .tokenised import Tokenised
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class RowMethod(Generic[R]):
     eval_rows: list[R] = field(default_factory=list)
     rows_to_test: list[R] = field(default_factory=list)
     base_folder: str = ""
+    tokenised: Tokenised | None = None
 
     def read_rows(self, load: Callable[[str, str], list[R]]) -> list[R]:
         """Read and divide the datasets; the answer is what the training dataset held before it was divided."""
@@ -34,6 +36,9 @@ class RowMethod(Generic[R]):
     def device(self) -> str:
         """Where a test's predictions are made."""
         return "cuda" if self.config.gpus else "cpu"
+
+    def check_kept(self, trained: int, evaluated: int) -> None:
+        """Tokenising drops no row of these methods: texts are cut."""
 
     def check_end(self) -> None:
         """Nothing can be wrong with a job of these methods that has ended."""

@@ -7,7 +7,7 @@ import os
 import platform
 import random
 
-from . import base_models, environment, sharding
+from . import base_models, environment, import_base, preprocess, sharding, tokenised
 from .config import Config
 from .failures import TrainerFailure
 from .models import place_in_world
@@ -17,12 +17,22 @@ from .testing import Stopped, Tests
 
 
 def run(config: Config, report: Reporter, stop: StopSwitch) -> None:
-    """Train and test; ends with `finished` or `stopped`, or raises."""
+    """Do the task; ends with `finished` or `stopped`, or raises."""
     token = _set_environment(config)
+    os.makedirs(config.output_dir, exist_ok=True)
+    if config.task == "import":
+        _prepare_torch(config, on_gpu=False)
+        _hide_bars()
+        import_base.bring(config, token, _manifest(1), report, stop)
+        return
+    if config.task == "preprocess" and config.method == "grpo":
+        raise TrainerFailure("trainer_error", "grpo makes its texts as it trains: there is nothing to preprocess")
     job = _method(config, report)
     try:
-        os.makedirs(config.output_dir, exist_ok=True)
         job.read()
+        if config.task == "preprocess":
+            _preprocess(config, job, token, report, stop)
+            return
         tests = _tests(config, job, report)
         if config.test is not None and config.test.is_trained:
             finished = _take_up(config, job, tests, token, report, stop)
@@ -34,6 +44,14 @@ def run(config: Config, report: Reporter, stop: StopSwitch) -> None:
             report.send("finished", **finished)
     finally:
         job.close()
+
+
+def _preprocess(config: Config, job, token: str | None, report: Reporter, stop: StopSwitch) -> None:
+    _prepare_torch(config, on_gpu=False)
+    folder = base_models.prepare(config.base_model, os.path.join(config.output_dir, "base-0"), token)
+    _hide_bars()
+    gc.enable()
+    preprocess.preprocess(config, job, folder, _manifest(1), report, stop)
 
 
 def _method(config: Config, report: Reporter):
@@ -138,6 +156,9 @@ def _train(
     is_sharded = sharding.is_sharded(config, folder, world_size, report)
     base = job.load(folder, on_gpu, world_size, is_sharded)
     job.base_folder = folder
+    if config.preprocessed is not None and config.method != "grpo":
+        present = tokenised.conditions(config, folder, job.examples())
+        job.tokenised = tokenised.load(config.preprocessed, present, report)
     writer = ModelWriter(config.base_model, folder, config.output_dir, job.kind)
     best = EvaluationCallback(report, writer, config.eval, config.early_stop, config.resume_from)
     callback = ReportCallback(

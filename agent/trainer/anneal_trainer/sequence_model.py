@@ -22,6 +22,7 @@ from .models import (
 from .optimisation import batch_arguments, eval_batch_size
 from .report import Reporter
 from .row_method import in_batches, readable
+from .tokenised import Tokenised
 
 
 def kind_of(problem_type: str, names: list[str]) -> TransformersKind:
@@ -49,19 +50,15 @@ def load(
         before = AutoConfig.from_pretrained(folder, **ONLY_DATA)
         model, drawn = kind.load_and_tell(folder, weights_type(on_gpu, h.lora_rank is not None))
     except LOADING_ERRORS as error:
-        raise TrainerFailure(
-            "base_model_unavailable", f"The base model is not one that can read whole texts: {error}"
-        ) from error
+        raise _not_for_whole_texts(error) from error
     _pad(tokenizer, model)
     if _is_for_other_labels(before, model.config):
         _draw_head(model)
     return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded, drawn)
 
 
-def make_trainer(
-    config: RowConfig, report: Reporter, base: Loaded, callback, loss: Callable, train: _Examples, evaluate: _Examples
-):
-    """transformers' trainer over (text, target) rows; `loss` is per value, and a step's loss its mean over the step."""
+def make_trainer(config: RowConfig, report: Reporter, base: Loaded, callback, loss: Callable, rows: Tokenised):
+    """transformers' trainer over the rows; `loss` is per value, and a step's loss its mean over the step."""
     from transformers import DataCollatorWithPadding, TrainingArguments
 
     h = config.hyperparameters
@@ -78,7 +75,6 @@ def make_trainer(
         gradient_checkpointing_kwargs={"use_reentrant": False},
         remove_unused_columns=False,
     )
-    limit = max_tokens(base.tokenizer, base.model, h)
 
     def mean_loss(outputs, labels, num_items_in_batch=None):
         values = loss(outputs.logits.float(), labels)
@@ -87,8 +83,8 @@ def make_trainer(
     return _trainer_class()(
         model=model,
         args=arguments,
-        train_dataset=_dataset(train, base.tokenizer, limit),
-        eval_dataset=_dataset(evaluate, base.tokenizer, limit) if evaluate else None,
+        train_dataset=rows.train,
+        eval_dataset=rows.evaluate,
         processing_class=base.tokenizer,
         data_collator=DataCollatorWithPadding(base.tokenizer),
         compute_loss_func=mean_loss,
@@ -110,7 +106,7 @@ def _trainer_class():
     return SequenceTrainer
 
 
-_Examples = Sequence[tuple[str, object]]
+Examples = Sequence[tuple[str, object]]
 
 
 def max_tokens(tokenizer, model, h: RowHyperparameters) -> int:
@@ -137,11 +133,32 @@ def outputs(
             yield batch, model(**asked.to(device)).logits.float()
 
 
-def _dataset(examples: _Examples, tokenizer, limit: int):
+def tokenise(h: RowHyperparameters, base: Loaded, examples: tuple[Examples, Examples]) -> Tokenised:
+    """(text, target) rows as the loaded base reads them."""
+    limit = max_tokens(base.tokenizer, base.model, h)
+    train, evaluate = (_dataset(part, base.tokenizer, limit) if part else None for part in examples)
+    return Tokenised(train, evaluate)
+
+
+def encoder(kind: TransformersKind, h: RowHyperparameters, folder: str) -> Callable[[Examples], object]:
+    """What makes of (text, target) rows what `tokenise` makes of them, without the base's weights."""
+    try:
+        tokenizer = load_tokenizer(folder)
+        limit = max_tokens(tokenizer, kind.shape(folder), h)
+    except LOADING_ERRORS as error:
+        raise _not_for_whole_texts(error) from error
+    return lambda examples: _dataset(examples, tokenizer, limit)
+
+
+def _dataset(examples: Examples, tokenizer, limit: int):
     from datasets import Dataset
 
     encoded = tokenizer([readable(text) for text, _ in examples], truncation=True, max_length=limit)
     return Dataset.from_dict({**encoded, "labels": [target for _, target in examples]})
+
+
+def _not_for_whole_texts(error: Exception) -> TrainerFailure:
+    return TrainerFailure("base_model_unavailable", f"The base model is not one that can read whole texts: {error}")
 
 
 def _pad(tokenizer, model) -> None:
