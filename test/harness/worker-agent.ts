@@ -97,14 +97,21 @@ export class WorkerLease {
   }
 
   async commitModel(kind: "epoch" | "final", files: Record<string, string>, step: number, epoch = 1): Promise<void> {
-    const { bytes, members } = archive(files);
-    await this.#commit({ kind, step, epoch }, { role: "model", path: "model.tar.gz", members }, bytes);
+    await this.#commit({ kind, step, epoch }, [archiveOf("model", files)]);
+  }
+
+  /** Ends a task that does not train: `cache` of a preprocess task, `model` and `tokenizer` of an import. */
+  async completeTask(archives: Record<string, Record<string, string>>, step = 1): Promise<void> {
+    const files = Object.entries(archives).map(([role, contents]) => archiveOf(role, contents));
+    await this.#commit({ kind: "final", step: 0, epoch: 0 }, files);
+    await this.finish(step);
   }
 
   /** What the test of the checkpoint of `step` has shown. */
   async commitTest(step: number, rows: object[], results: Record<string, number>): Promise<void> {
     const table = new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-    await this.#commit({ kind: "test", step, epoch: 1, results }, { role: "results", path: "results.jsonl" }, table);
+    const file = { role: "results", path: "results.jsonl", bytes: table };
+    await this.#commit({ kind: "test", step, epoch: 1, results }, [file]);
   }
 
   async finish(step: number): Promise<void> {
@@ -113,35 +120,23 @@ export class WorkerLease {
 
   async #commit(
     checkpoint: { kind: string; step: number; epoch: number; results?: Record<string, number> },
-    file: { role: string; path: string; members?: ArchiveMember[] },
-    bytes: Uint8Array,
+    files: UploadedFile[],
   ): Promise<void> {
     const { kind, step } = checkpoint;
-    const size = bytes.byteLength;
     const begun = mustBe(
       200,
       await this.#post<BeginCheckpointResponse>("checkpoints/begin", {
         ...{ kind, step },
-        files: [{ role: file.role, path: file.path, size }],
+        files: files.map(({ role, path, bytes }) => ({ role, path, size: bytes.byteLength })),
       }),
     );
-    const [upload] = begun.files;
-    const part = upload?.parts[0];
-    if (!upload || !part) throw new Error("no part to upload");
-    const md5 = createHash("md5").update(bytes).digest();
-    const put = await ask<{ etag: string }>(part.url, {
-      method: "PUT",
-      headers: { ...part.headers, "content-md5": md5.toString("base64") },
-      body: bytes,
-    });
-    const stored = { number: 1, size, md5: md5.toString("hex"), etag: mustBe(200, put).etag };
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const uploaded = files.map((file, index) => putFile(file, begun.files[index]));
     mustBe(
       200,
       await this.#post("checkpoints/commit", {
         checkpoint_id: begun.checkpoint_id,
         ...{ ...checkpoint, world_size: 1, torch_threads: 1, versions: {} },
-        files: [{ ...file, size, sha256, upload: upload.upload, parts: [stored] }],
+        files: await Promise.all(uploaded),
       }),
     );
   }
@@ -153,6 +148,33 @@ export class WorkerLease {
   #post<T>(path: string, body: unknown): Promise<Answer<T>> {
     return post<T>(`/agent/v1/leases/${this.lease.lease_id}/${path}`, this.#token, body);
   }
+}
+
+interface UploadedFile {
+  role: string;
+  path: string;
+  members?: ArchiveMember[];
+  bytes: Uint8Array;
+}
+
+/** Puts the file, which is one part, and gives back what the commit needs. */
+async function putFile({ bytes, ...file }: UploadedFile, target: BeginCheckpointResponse["files"][number] | undefined) {
+  const part = target?.parts[0];
+  if (!target || !part) throw new Error("no part to upload");
+  const md5 = createHash("md5").update(bytes).digest();
+  const put = await ask<{ etag: string }>(part.url, {
+    method: "PUT",
+    headers: { ...part.headers, "content-md5": md5.toString("base64") },
+    body: bytes,
+  });
+  const size = bytes.byteLength;
+  const stored = { number: 1, size, md5: md5.toString("hex"), etag: mustBe(200, put).etag };
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { ...file, size, sha256, upload: target.upload, parts: [stored] };
+}
+
+function archiveOf(role: string, files: Record<string, string>): UploadedFile {
+  return { role, path: `${role}.tar.gz`, ...archive(files) };
 }
 
 async function post<T>(path: string, token: string, body: unknown): Promise<Answer<T>> {
@@ -168,7 +190,7 @@ function mustBe<T>(status: number, answer: Answer<T>): T {
   return answer.body;
 }
 
-/** A small `model.tar.gz` in the layout of `worker/domain/stored-archive.ts`: one stored block. */
+/** A small archive in the layout of `worker/domain/stored-archive.ts`: one stored block. */
 function archive(files: Record<string, string>): { bytes: Uint8Array; members: ArchiveMember[] } {
   const blocks: Buffer[] = [];
   const members: ArchiveMember[] = [];
