@@ -21,6 +21,7 @@ import { datasetFromUpload } from "./services/dataset-from-upload";
 import * as deletion from "./services/delete-record";
 import { downloadBlob } from "./services/download-blob";
 import { artifactResponse, artifactUrl } from "./services/final-artifact";
+import { importRuns } from "./services/import-runs";
 import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
 import { jobProgress } from "./services/job-progress";
@@ -30,6 +31,7 @@ import { getCheckpoint, modelArchive, modelDownload } from "./services/model-dow
 import { offerJob } from "./services/offer-job";
 import { renewedToken, TaskReports } from "./services/report-task";
 import { retryJob } from "./services/retry-job";
+import * as runs from "./services/runs";
 import type { Services } from "./services/services";
 import type { SessionUploadServices } from "./services/session-upload-services";
 import * as sessionUploads from "./services/session-uploads";
@@ -140,6 +142,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     ...jobServices(p),
     ...taskServices(p),
     ...agentServices(p),
+    ...runServices(p),
     download: (token, request) => downloadBlob(p, token, request),
     tickJob: (jobId) => tickJob(p, jobId),
     sweep: () => sweep(p),
@@ -232,6 +235,17 @@ function taskServices(p: Ports) {
     artifactResponse: (job, role, filename, request) => artifactResponse(p, job, role, filename, request),
     artifactUrl: (job, role, filename, origin) => artifactUrl(p, job, role, filename, origin),
   } satisfies TaskServices;
+}
+
+function runServices(p: Ports) {
+  return {
+    importRuns: (principal, chunks) => importRuns(p, principal, chunks),
+    listRuns: (principal, filter, page) => p.runs.list(principal, filter, page),
+    findRuns: (principal, filter, page) => runs.findRuns(p, principal, filter, page),
+    runFacets: (principal, filter, facets) => p.runs.facets(principal, filter, facets),
+    getRun: (principal, id) => runs.getRun(p, principal, id),
+    cloneRun: (principal, id, workflow) => runs.cloneRun(p, principal, id, workflow),
+  } satisfies Partial<Services>;
 }
 
 function agentServices(p: Ports) {

@@ -15,6 +15,43 @@ export function newId(nowMs: number, shard: string = FIRST_SHARD): string {
   return id.slice(0, 10) + shard + id.slice(12);
 }
 
+/** Crockford's digits, as ULIDs have them. */
+const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
+const COUNTED_CHARS = 5;
+
+/** Ids that follow one another, for records that come together: all of them, and nothing else, are in one range. */
+export class IdRange {
+  readonly #stem: string;
+  #count = 0;
+
+  constructor(fresh: string) {
+    this.#stem = fresh.slice(0, -COUNTED_CHARS);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  next(): string {
+    const id = this.at(this.#count);
+    this.#count += 1;
+    return id;
+  }
+
+  at(n: number): string {
+    const digits = [...n.toString(DIGITS.length)].map((digit) => DIGITS[parseInt(digit, DIGITS.length)] ?? "");
+    return this.#stem + digits.join("").padStart(COUNTED_CHARS, "0");
+  }
+
+  get first(): string {
+    return this.at(0);
+  }
+
+  get last(): string {
+    return this.at(DIGITS.length ** COUNTED_CHARS - 1);
+  }
+}
+
 export function isBareId(text: string): boolean {
   return ULID_PATTERN.test(text);
 }

@@ -43,8 +43,9 @@ export interface RunBody {
   resultSchema?: unknown;
   error?: Record<string, unknown>;
   source?: Record<string, unknown>;
-  /** Of another system, kept as it came. */
+  /** Of another system, kept as they came. */
   workflow?: Record<string, unknown>;
+  evaluation?: Record<string, unknown>;
 }
 
 export interface RunRecord extends RunSummary {
@@ -77,6 +78,8 @@ export interface RunFilter {
   anyTag?: string[];
   allTags?: string[];
   noTag?: string[];
+  workflowRunIds?: string[];
+  workflowIds?: string[];
   /** Created at or after, and before. */
   fromMs?: number;
   beforeMs?: number;

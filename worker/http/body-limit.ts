@@ -9,6 +9,8 @@ const MIB = 1024 * 1024;
 export const MAX_JSON_BYTES = MIB;
 /** Common plans end request bodies at 100 MB: below that, the refusal is ours and says what to do. */
 export const MAX_UPLOAD_BYTES = 95 * MIB;
+/** Of rows that are taken only as one request's body: more of them are sent in several. */
+export const MAX_ROWS_BYTES = 90 * MIB;
 
 /** Reads a JSON body within its limit; validators parse it from the new request, and idempotency hashes it as it came. */
 export function jsonBody(maxBytes: number): MiddlewareHandler<HttpEnv> {

@@ -27,6 +27,7 @@ import type { JobStatus } from "../domain/job-state";
 import type { TestFunction } from "../domain/test-function";
 import type { UploadRecord } from "../domain/uploads";
 import type { DownloadRequest } from "./download-blob";
+import type { RunServices } from "./run-services";
 import type { SessionUploadServices } from "./session-upload-services";
 import type { TaskServices } from "./task-services";
 import type { NewDataset } from "./upload-dataset";
@@ -139,7 +140,7 @@ export interface NewKey {
   key: string;
 }
 
-export interface Services extends TaskServices, SessionUploadServices {
+export interface Services extends RunServices, SessionUploadServices, TaskServices {
   /** Throws `unauthenticated`. A key without `scope` is `forbidden`. */
   authenticate(key: string, scope: Scope, read: FirstRead): Promise<{ principal: Principal; first: FirstReadResult }>;
 

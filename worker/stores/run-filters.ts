@@ -21,6 +21,8 @@ export function runsMatching(owner: RunOwner, filter: RunFilter): SQL | undefine
     oneOf(runs.createdBy, filter.createdBy),
     oneOf(runs.parentId, filter.parentIds),
     filter.isRoot === undefined ? undefined : filter.isRoot ? isNull(runs.parentId) : isNotNull(runs.parentId),
+    filter.workflowRunIds && sql`${runs.body} ->> '$.workflow.run_id' IN ${listed(filter.workflowRunIds)}`,
+    filter.workflowIds && sql`${runs.body} ->> '$.workflow.workflow_id' IN ${listed(filter.workflowIds)}`,
     filter.fromMs === undefined ? undefined : gte(runs.createdAtMs, filter.fromMs),
     filter.beforeMs === undefined ? undefined : lt(runs.createdAtMs, filter.beforeMs),
     filter.anyTag && sql`${runs.id} IN ${tagged(owner, filter.anyTag)}`,

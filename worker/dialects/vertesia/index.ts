@@ -2,6 +2,7 @@
 import type { Dialect } from "../../http/dialect";
 import { renderVertesiaError, vertesiaError } from "./errors";
 import { getUploadUrlRoute } from "./routes/get-upload-url";
+import { runRoutes } from "./run-routes";
 import { isStrict } from "./strict";
 
 export const vertesiaDialect: Dialect = {
@@ -13,5 +14,5 @@ export const vertesiaDialect: Dialect = {
   errorSchema: vertesiaError,
   renderError: renderVertesiaError,
   isStrict,
-  routes: [getUploadUrlRoute],
+  routes: [getUploadUrlRoute, ...runRoutes],
 };

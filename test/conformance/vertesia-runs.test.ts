@@ -1,0 +1,323 @@
+/** Runs of the Vertesia dialect: imported, listed, found, counted, cloned; and as training data reads them. */
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { MAX_BODIES_BYTES } from "../../worker/domain/run-ports";
+import { databases } from "../../worker/stores/database";
+import { D1RunStore } from "../../worker/stores/run-store";
+import { ask, newAccountClient, type Answer, type WorkerClient } from "../harness/worker-client";
+
+const NDJSON = { "content-type": "application/x-ndjson" };
+const RUNS = "/api/v1/runs";
+
+interface Imported {
+  imported: number;
+  runs: string[];
+  message: string;
+}
+
+interface Run {
+  id: string;
+  interaction: { id: string };
+  status: string;
+  tags: string[];
+  created_at: string;
+  prompt?: unknown;
+  result?: unknown;
+  message?: string;
+  [name: string]: unknown;
+}
+
+function sent(rows: unknown[]): string {
+  return rows.map((row) => (typeof row === "string" ? row : JSON.stringify(row))).join("\n");
+}
+
+async function send(client: WorkerClient, rows: unknown[]): Promise<Answer<Imported>> {
+  return client.post<Imported>(`${RUNS}/import`, sent(rows), NDJSON);
+}
+
+async function imported(client: WorkerClient, rows: unknown[]): Promise<string[]> {
+  const answer = await send(client, rows);
+  expect([answer.status, answer.body.imported]).toEqual([200, rows.length]);
+  return answer.body.runs;
+}
+
+async function list(client: WorkerClient, query = ""): Promise<string[]> {
+  const answer = await client.get<Run[]>(`${RUNS}${query}`);
+  expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+  return answer.body.map(({ id }) => id);
+}
+
+async function newEnvironment(client: WorkerClient): Promise<string> {
+  const answer = await client.get<{ data: { id: string }[] }>("/anneal/v1/projects");
+  const project = answer.body.data[0]?.id.replace("ms-", "");
+  const id = `01k${crypto.randomUUID().replaceAll("-", "").slice(0, 23)}`;
+  await env.DB.prepare(
+    `INSERT INTO environments SELECT ?, account_id, 'lab', 'openai', NULL, NULL, NULL, '[]', NULL, NULL, '{}', NULL, '[]',
+      'user:u', 'user:u', 0, 0 FROM projects WHERE id = ?`,
+  )
+    .bind(id, project)
+    .run();
+  return id;
+}
+
+const PROMPT = [
+  { role: "system", content: "Be brief." },
+  { role: "user", content: "What is 1+1?" },
+];
+
+function row(more: Record<string, unknown> = {}): Record<string, unknown> {
+  return { interaction: "Sum@2", prompt: PROMPT, result: [{ type: "text", value: "2" }], status: "completed", ...more };
+}
+
+describe("importing", () => {
+  it("keeps a row as it can be retrieved, and takes again what it has answered", async () => {
+    const client = await newAccountClient();
+    const environment = await newEnvironment(client);
+    const full = row({
+      ...{ environment, model: "anneal/tiny-llama", tags: ["a", "b", "a"], token_use: { prompt: 10, completion: 20 } },
+      ...{ execution_time: 0.5, finish_reason: "stop", created_at: "2023-08-22T14:12:34.567Z", parameters: { a: 1 } },
+      ...{ config: { model_options: { temperature: 0 } }, result_schema: { type: "string" }, evaluation: { score: 1 } },
+    });
+    const [id = ""] = await imported(client, [full]);
+    const retrieved = (await client.get<Run>(`${RUNS}/${id}`)).body;
+    expect(retrieved).toMatchObject({
+      ...{ id, prompt: PROMPT, result: full["result"], status: "completed", modelId: "anneal/tiny-llama" },
+      ...{ interaction: { id: "Sum@2", name: "Sum", version: 2 }, tags: ["a", "b"], parameters: { a: 1 } },
+      ...{
+        environment: { id: environment, name: "lab", provider: "openai" },
+        execution_time: 0.5,
+        finish_reason: "stop",
+      },
+      token_use: { prompt: 10, completion: 20, result: 20, total: 30 },
+      created_at: "2023-08-22T14:12:34.567Z",
+      config: { environment, model: "anneal/tiny-llama", model_options: { temperature: 0 } },
+      ...{ result_schema: { type: "string" }, evaluation: { score: 1 }, account: { name: "test account" } },
+      project: { name: "default" },
+    });
+    const [again = ""] = await imported(client, [retrieved]);
+    const { id: _, updated_at: _at, interaction: first, ...rest } = (await client.get<Run>(`${RUNS}/${again}`)).body;
+    expect(first).toMatchObject({ name: "Sum" });
+    const { id: _id, updated_at: _was, interaction: _i, ...was } = retrieved;
+    expect(rest).toEqual(was);
+  });
+
+  it.each<[string, unknown, string]>([
+    ["is no JSON", '{"interaction":', "line 3 is not valid JSON"],
+    ["is no object", "[1]", "line 3 is not a JSON object"],
+    ["lacks its prompt", { ...row(), prompt: undefined }, "line 3 is wrong in prompt: is required"],
+    ["has no segment", row({ prompt: [] }), "line 3 is wrong in prompt: must have a segment"],
+    ["has a role that there is not", row({ prompt: [{ role: "king", content: "" }] }), "wrong in prompt.0.role"],
+    ["has a result of no kind", row({ result: [{ type: "song", value: "" }] }), "wrong in result.0.type"],
+    ["has a text that is none", row({ result: [{ type: "text", value: 2 }] }), "wrong in result.0.value"],
+    ["has another status", row({ status: "done" }), "line 3 is wrong in status"],
+    ["has a name that no run has", row({ colour: "red" }), "line 3 has colour"],
+    ["says two models", row({ model: "a", modelId: "b" }), "line 3 is wrong in modelId"],
+    ["names an environment that is not there", row({ environment: `01k${"0".repeat(23)}` }), "wrong in environment"],
+    ["names a parent that is not there", row({ parent: `01k${"0".repeat(23)}` }), "line 3 is wrong in parent"],
+    ["is too long", row({ parameters: "x".repeat(1024 * 1024) }), "line 3 is longer than 1 MiB"],
+  ])("refuses a row that %s by its line, and keeps none", async (_, wrong, message) => {
+    const client = await newAccountClient();
+    const answer = await send(client, [row(), row({ tags: ["t"] }), wrong, row()]);
+    expect(answer.status).toBe(400);
+    expect(answer.body.message).toContain(message);
+    expect(answer.body.message).toContain("none of the rows was kept");
+    expect(await list(client)).toEqual([]);
+  });
+
+  it("takes many rows as they stream in, and takes them away again for a wrong one at the end", async () => {
+    const client = await newAccountClient();
+    const headers = { ...NDJSON, authorization: `Bearer ${client.apiKey}` };
+    const post = async (rows: number, end: string) => {
+      const line = `${JSON.stringify(row({ tags: ["many"], parameters: { filler: "x".repeat(300) } }))}\n`;
+      const piece = new TextEncoder().encode(line.repeat(500));
+      let left = rows / 500;
+      const body = new ReadableStream<Uint8Array>({
+        pull: (controller) => {
+          controller.enqueue(left > 0 ? piece.slice() : new TextEncoder().encode(end));
+          left -= 1;
+          if (left < 0) controller.close();
+        },
+      });
+      return ask<Imported>(`${RUNS}/import`, { method: "POST", body, headers });
+    };
+    const wrong = await post(10_000, "no row\n");
+    expect([wrong.status, wrong.body.message]).toEqual([400, expect.stringContaining("line 10001 is not valid JSON")]);
+    expect(await list(client, "?tag=many")).toEqual([]);
+    const answer = await post(30_000, "\n");
+    expect([answer.status, answer.body.imported, new Set(answer.body.runs).size]).toEqual([200, 30_000, 30_000]);
+    // Newest first, and in the order of the rows.
+    expect(await list(client, "?tag=many&limit=2")).toEqual(answer.body.runs.slice(-2).reverse());
+    expect(await list(client, "?limit=5&offset=29998")).toEqual(answer.body.runs.slice(0, 2).reverse());
+  }, 30_000);
+
+  it("refuses other media types, an empty body and a caller who may only read", async () => {
+    const client = await newAccountClient();
+    expect((await client.post(`${RUNS}/import`, [row()])).status).toBe(415);
+    const empty = await send(client, []);
+    expect([empty.status, empty.body.message]).toEqual([400, "the body has no rows"]);
+    const { key } = (await client.post<{ key: string }>("/anneal/v1/keys", { name: "r", scopes: ["read"] })).body;
+    const headers = { ...NDJSON, authorization: `Bearer ${key}` };
+    expect((await ask(`${RUNS}/import`, { method: "POST", body: sent([row()]), headers })).status).toBe(403);
+  });
+});
+
+describe("the runs of a project", async () => {
+  const client = await newAccountClient();
+  const environment = await newEnvironment(client);
+  const [a = "", b = "", c = "", d = ""] = await imported(client, [
+    row({ interaction: "A", tags: ["x", "y"], model: "m1", created_at: "2024-01-01T00:00:00Z", execution_time: 3 }),
+    row({ interaction: "B", tags: ["x"], model: "m2", environment, status: "failed", result: [], execution_time: 1 }),
+    row({ interaction: "B", tags: ["y"], model: "m1", finish_reason: "length", execution_time: 2 }),
+    row({ interaction: "C", status: "processing" }),
+  ]);
+  const [child = ""] = await imported(client, [row({ interaction: "A", parent: a })]);
+  const names = new Map(Object.entries({ a, b, c, d, child }).map(([name, id]) => [id, name]));
+  const called = (ids: string[]) => ids.map((id) => names.get(id)).join(" ");
+
+  it.each([
+    ["", "child d c b a"],
+    ["?limit=2", "child d"],
+    ["?limit=2&offset=3", "b a"],
+    ["?interaction=A", "child a"],
+    ["?interaction=A&interaction=C", "child d a"],
+    ["?status=failed,processing", "d b"],
+    ["?model=m1", "c a"],
+    ["?model=m1&tag=x", "a"],
+    ["?tag=x&tag=y", "c b a"],
+    [`?environment=${environment}`, "b"],
+    [`?parent=${a}`, "child"],
+    ["?parent=false&limit=1", "d"],
+    ["?is_root=false", "child"],
+    ["?workflow_ids=w", ""],
+    ["?fromDate=2020-01-01&limit=1", "child"],
+  ])("are listed by %s", async (query, expected) => {
+    expect(called(await list(client, query))).toBe(expected);
+  });
+
+  it.each(["?limit=0", "?limit=x", "?offset=-1", "?status=done", "?colour=red", `?parent=${a}&is_root=true`])(
+    "are not listed by %s",
+    async (query) => {
+      expect((await client.get(`${RUNS}${query}`)).status).toBe(400);
+    },
+  );
+
+  it.each<[Record<string, unknown>, string]>([
+    [{}, "child d c b a"],
+    [{ query: { tags: ["x", "y"] } }, "a"],
+    [{ query: { exclude_tags: ["x"] }, limit: 2 }, "child d"],
+    [{ query: { end: "2024-06-01T00:00:00Z" } }, "a"],
+    [{ query: { finish_reason: "length" } }, "c"],
+    [{ query: { run_ids: [b, c, "nothing"] } }, "c b"],
+    [{ query: { run_ids: [] } }, ""],
+    [{ sort: [{ field: "execution_time", order: "asc" }], query: { is_root: true, model: "m1" } }, "c a"],
+  ])("are searched by %j", async (body, expected) => {
+    const answer = await client.post<Run[]>(`${RUNS}/search`, body);
+    expect(called(answer.body.map(({ id }) => id))).toBe(expected);
+  });
+
+  it.each<[Record<string, unknown>, string]>([
+    [{ status: "failed" }, "b"],
+    [{ interaction: { $in: ["A", "C"] } }, "child d a"],
+    [{ tags: { $all: ["x", "y"] } }, "a"],
+    [{ tags: "y", modelId: "m1" }, "c a"],
+    [{ parent: null, interaction: "A" }, "a"],
+  ])("are found by %j", async (query, expected) => {
+    const answer = await client.post<Run[]>(`${RUNS}/find`, { query, select: "status prompt" });
+    expect(called(answer.body.map(({ id }) => id))).toBe(expected);
+    expect(Object.keys(answer.body[0] ?? {}).sort()).toEqual(["id", "prompt", "status"]);
+  });
+
+  it("are found whole, as they are stored, and not by what they do not have", async () => {
+    const [found] = (await client.post<Run[]>(`${RUNS}/find`, { query: { id: b } })).body;
+    expect(found).toMatchObject({ id: b, interaction: "B", environment, result: [], prompt: PROMPT });
+    const wrong = await client.post<Run>(`${RUNS}/find`, { query: { colour: "red" } });
+    expect([wrong.status, wrong.body.message]).toEqual([400, expect.stringContaining("query.colour")]);
+  });
+
+  it("are counted by their fields", async () => {
+    const facets = [
+      { name: "interactions", field: "interaction" },
+      { name: "models", field: "modelId" },
+      { name: "environments", field: "environment" },
+    ];
+    const answer = await client.post(`${RUNS}/facets`, { facets, query: { is_root: true } });
+    expect(answer.body).toEqual({
+      ...{ total: 4, interactions: [bucket("B", 2), bucket("A", 1), bucket("C", 1)] },
+      models: [bucket("m1", 2), bucket(null, 1), bucket("m2", 1)],
+      environments: [bucket(null, 3), bucket(environment, 1)],
+    });
+  });
+
+  it("are cloned without their results", async () => {
+    const workflow = { run_id: "r", workflow_id: "w" };
+    const other = await newAccountClient();
+    const [source = ""] = await imported(other, [row({ tags: ["t"] })]);
+    const cloned = await other.post<Run>(`${RUNS}/clone`, { source_run_id: source, workflow });
+    expect(Object.keys(cloned.body)).toEqual(["id", "account", "project"]);
+    const clone = (await other.get<Run>(`${RUNS}/${cloned.body.id}`)).body;
+    expect(clone).toMatchObject({ status: "created", result: [], prompt: PROMPT, tags: ["t"], workflow });
+    expect(await list(other, "?workflow_ids=w")).toEqual([cloned.body.id]);
+    expect(await list(other, "?tag=t")).toEqual([cloned.body.id, source]);
+  });
+
+  it("have their parent in them when populated", async () => {
+    expect((await client.get<Run>(`${RUNS}/${child}`)).body["parent"]).toBe(a);
+    expect((await client.get<Run>(`${RUNS}/${child}?populate=true`)).body["parent"]).toMatchObject({ id: a });
+  });
+
+  it("do not exist for another account, or another project", async () => {
+    const other = await newAccountClient();
+    const answers = await Promise.all([a, "nothing"].map((id) => other.get(`${RUNS}/${id}`)));
+    expect(answers.map(({ status }) => status)).toEqual([404, 404]);
+    const clone = { source_run_id: a, workflow: { run_id: "r", workflow_id: "w" } };
+    expect((await other.post(`${RUNS}/clone`, clone)).status).toBe(404);
+    expect(await list(other)).toEqual([]);
+    const rows = await send(other, [row({ environment }), row({ parent: a })]);
+    expect(rows.body.message).toContain("line 1 is wrong in environment");
+  });
+
+  it("are not made by running anything yet", async () => {
+    const answer = await client.post<Run>(RUNS, { interaction: "tmp:x", prompts: [{ role: "user", content: "hi" }] });
+    expect(answer.status).toBe(501);
+    expect(answer.body).toMatchObject({ status: 501, error: "Not Implemented" });
+    expect((await client.post<Run>(RUNS, { data: {} })).status).toBe(400);
+  });
+});
+
+function bucket(value: string | null, count: number) {
+  return { _id: value, count };
+}
+
+describe("a session's runs", () => {
+  it("are read in their order, within a bound of bytes, until there are no more", async () => {
+    const client = await newAccountClient();
+    const long = { parameters: "x".repeat(900_000) };
+    const rows = Array.from({ length: 12 }, (_, n) => row(n === 3 ? { result: [] } : long));
+    const ids = await imported(client, rows);
+    const statements = ids.map((id, n) =>
+      env.DB.prepare("INSERT INTO training_session_runs VALUES ('session', ?, ?)").bind(id, n * 2),
+    );
+    await env.DB.batch(statements);
+    const store = new D1RunStore(databases(env.DB));
+    const read: { n: number; id: string; hasResult: boolean }[] = [];
+    let reads = 0;
+    for (let after = -1; ; reads += 1) {
+      const some = await store.forTraining("session", after, 100);
+      if (some.length === 0) break;
+      expect(some.reduce((sum, { body }) => sum + JSON.stringify(body).length, 0)).toBeLessThan(MAX_BODIES_BYTES + 1e6);
+      read.push(...some);
+      after = some.at(-1)?.n ?? after;
+    }
+    expect(read.map(({ id }) => id)).toEqual(ids);
+    expect(reads).toBe(2);
+    expect(read.filter(({ hasResult }) => !hasResult).map(({ n }) => n)).toEqual([6]);
+    expect((await store.forTraining("session", 7, 2)).map(({ n }) => n)).toEqual([8, 10]);
+    expect((await store.ofSession("session", { limit: 2, offset: 1 })).map(({ id }) => id)).toEqual(ids.slice(1, 3));
+    const { account, project } = (await client.get<Run>(`${RUNS}/${ids[0] ?? ""}`)).body as never as {
+      account: { id: string };
+      project: { id: string };
+    };
+    expect((await store.existing(account.id, project.id, [...ids, "no run"])).sort()).toEqual(ids);
+    expect(await store.existing(account.id, "another", ids)).toEqual([]);
+  });
+});

@@ -1,0 +1,97 @@
+/** Runs ⇄ the dialect's run. */
+import type { z } from "@hono/zod-openapi";
+import type { ListedRun, RetrievedRun } from "../../domain/runs";
+import type { foundRun, run as runAnswer, runRef } from "./run-schema";
+
+/** Runs do not expire. */
+const NO_TTL = 0;
+
+export function fromListedRun(run: ListedRun): z.input<typeof runRef> {
+  const { environment, environmentId, parentId, model, finishReason, executionTimeMs } = run;
+  return {
+    id: run.id,
+    ...(parentId === null ? {} : { parent: parentId }),
+    tags: run.tags,
+    interaction: fromInteraction(run.interaction),
+    environment: environment ?? environmentId,
+    ...(model === null ? {} : { modelId: model }),
+    ttl: NO_TTL,
+    status: run.status,
+    ...(finishReason === null ? {} : { finish_reason: finishReason }),
+    ...fromTokenUse(run.tokenUse),
+    ...(executionTimeMs === null ? {} : { execution_time: executionTimeMs }),
+    created_at: new Date(run.createdAtMs).toISOString(),
+    updated_at: new Date(run.updatedAtMs).toISOString(),
+    account: { id: run.accountId, name: run.accountName },
+    project: { id: run.projectId, name: run.projectName, account: run.accountId },
+    config: configOf(run),
+    source: sourceOf(run),
+    created_by: run.createdBy,
+    updated_by: run.createdBy,
+  };
+}
+
+export function fromRun(run: RetrievedRun): z.input<typeof runAnswer> {
+  const { body } = run;
+  const listed = fromListedRun(run);
+  return {
+    ...listed,
+    config: { ...listed.config, ...body.config },
+    source: { ...listed.source, ...body.source },
+    prompt: body.prompt,
+    result: body.result,
+    parameters: body.parameters ?? {},
+    ...(body.resultSchema === undefined ? {} : { result_schema: body.resultSchema }),
+    ...(body.error === undefined ? {} : { error: body.error }),
+    ...(body.workflow === undefined ? {} : { workflow: body.workflow }),
+    ...(body.evaluation === undefined ? {} : { evaluation: body.evaluation }),
+  };
+}
+
+/** As stored: what a run refers to is its bare id. */
+export function fromFoundRun(run: RetrievedRun, select: readonly string[] | null): z.input<typeof foundRun> {
+  const whole: Record<string, unknown> = {
+    ...fromRun(run),
+    account: run.accountId,
+    project: run.projectId,
+    interaction: run.interaction,
+    environment: run.environmentId ?? undefined,
+  };
+  if (select === null) return whole;
+  return Object.fromEntries(["id", ...select].filter((name) => name in whole).map((name) => [name, whole[name]]));
+}
+
+/** Interactions are names here and nothing more: what they say has come with the run. */
+function fromInteraction(text: string) {
+  const [name = text, version = ""] = text.split("@");
+  const number = /^\d{1,9}$/.test(version) ? Number(version) : 1;
+  return { id: text, name, endpoint: name, status: "unknown", version: number, tags: [] };
+}
+
+/** Both vocabularies: `completion` of the documentation, `result` and `total` of the client's types. */
+function fromTokenUse(tokens: Record<string, number> | null): { token_use?: Record<string, number> } {
+  if (tokens === null) return {};
+  const { prompt, total } = tokens;
+  const result = tokens["result"] ?? tokens["completion"];
+  const sum = prompt === undefined || result === undefined ? total : (total ?? prompt + result);
+  return {
+    token_use: {
+      ...tokens,
+      ...(result === undefined ? {} : { result, completion: result }),
+      ...(sum === undefined ? {} : { total: sum }),
+    },
+  };
+}
+
+function configOf({ environmentId, model }: ListedRun) {
+  return {
+    ...(environmentId === null ? {} : { environment: environmentId }),
+    ...(model === null ? {} : { model }),
+  };
+}
+
+/** Whoever imported a run, where the row does not tell of its source itself. */
+function sourceOf({ createdBy }: ListedRun) {
+  const principal = createdBy.replace(/^user:/, "");
+  return { type: "api", label: "import", principal_type: "apikey", principal_id: principal, client_ip: "" };
+}
