@@ -13,7 +13,7 @@ import time
 
 from transformers import TrainerCallback
 
-from . import conditions
+from . import conditions, eval_metrics
 from .checkpoints import ModelWriter
 from .failures import TrainerFailure
 from .report import Reporter
@@ -40,6 +40,7 @@ class ReportCallback(TrainerCallback):
         manifest: dict[str, object],
         device: str,
         resume_from: str | None,
+        metrics_asked: list[str] | None,
     ):
         self._report = report
         self._stop = stop
@@ -51,6 +52,7 @@ class ReportCallback(TrainerCallback):
         self._manifest = manifest
         self._device = device
         self._resume_from = resume_from
+        self._metrics_asked = metrics_asked
         self._conditions = conditions.conditions(manifest, device)
         self._saved_at = 0.0
         self.trainer = None  # set once the trainer exists
@@ -107,7 +109,7 @@ class ReportCallback(TrainerCallback):
             self._report.metrics(state.global_step, "system", {k: v for k, v in values.items() if k != "epoch"})
             return
         if "eval_loss" in values:
-            told = {k: v for k, v in values.items() if k != "epoch" and not k.endswith(("_runtime", "_per_second"))}
+            told = eval_metrics.told(values, self._metrics_asked, float(state.epoch or 0.0))
             self._report.metrics(state.global_step, "eval", told)
             return
         for key in ("loss", "grad_norm"):

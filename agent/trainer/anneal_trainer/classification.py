@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from . import sequence_model
 from .config import ClassificationConfig
+from .eval_metrics import classification_metrics
 from .failures import TrainerFailure
 from .labelled_rows import LabelledRow, labelled_rows
 from .labels import Labels
@@ -63,7 +64,8 @@ class Classification(RowMethod[LabelledRow]):
         h = self.config.hyperparameters
         loss = loss_of(self.labels.kind, bool(h.dynamic_loss))
         rows = self.tokenised or sequence_model.tokenise(h, base, self.examples())
-        return sequence_model.make_trainer(self.config, self.report, base, callback, loss, rows)
+        measure = classification_metrics(self.labels.kind, self.metrics_asked)
+        return sequence_model.make_trainer(self.config, self.report, base, callback, loss, measure, rows)
 
     def examples(self) -> tuple[sequence_model.Examples, sequence_model.Examples]:
         """The rows to train on and to evaluate on: texts, and what the loss takes."""

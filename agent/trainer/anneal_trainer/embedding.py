@@ -10,10 +10,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .eval_metrics import similarity_metrics
 from .failures import TrainerFailure
 from .labelled_rows import PairRow, number_text, pair_rows
 from .models import LOADING_ERRORS, Loaded, common_arguments, lora_config, restore, weights_type
 from .optimisation import batch_arguments, eval_batch_size
+from .random_state import QuietEvaluation
 from .row_method import RowMethod, in_batches, readable
 from .sentence_model import SentenceKind
 from .testing_rows import TestRow
@@ -53,9 +55,10 @@ class Embedding(RowMethod[PairRow]):
         from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
         from transformers import TrainingArguments
 
+        measure = similarity_metrics(self.metrics_asked)
         arguments = {
             **common_arguments(self.config, base, self.report),
-            **batch_arguments(self.config.hyperparameters, base.world_size),
+            **batch_arguments(self.config.hyperparameters, base.world_size, loss_only=measure is None),
             # A pair is two passes through the model, and its modules do not know of checkpointing.
             "gradient_checkpointing": False,
             "remove_unused_columns": False,
@@ -69,6 +72,7 @@ class Embedding(RowMethod[PairRow]):
             eval_dataset=ready.evaluate if ready else self.eval_rows or None,
             processing_class=base.tokenizer,
             data_collator=_TokenCollator(base.tokenizer) if ready else _Collator(base.model),
+            compute_metrics=measure,
             callbacks=[callback],
         )
 
@@ -202,9 +206,13 @@ def _classes():
             return self.loss.model
 
         def forward(self, pairs, labels):
-            return {"loss": self.loss(pairs, labels)}
+            if self.training:
+                return {"loss": self.loss(pairs, labels)}
+            vectors = [self.encoder(side)["sentence_embedding"] for side in pairs]
+            similarities = torch.cosine_similarity(*vectors).float()
+            return {"loss": self.loss.compute_loss_from_embeddings(vectors, labels), "similarities": similarities}
 
-    class PairTrainer(Trainer):
+    class PairTrainer(QuietEvaluation, Trainer):
         """Its resume checkpoints hold what is trained: with an adapter, not the base."""
 
         def _save(self, output_dir=None, state_dict=None):

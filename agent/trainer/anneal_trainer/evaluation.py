@@ -70,9 +70,8 @@ class EvaluationCallback(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         if self._plan is not None:
-            at_epoch_end = float(state.epoch).is_integer()
-            every = self._plan.every_steps
-            due = at_epoch_end if every is None else state.global_step % every == 0
+            every, epochs = self._plan.every_steps, self._plan.every_epochs or 1
+            due = state.epoch % epochs == 0 if every is None else state.global_step % every == 0
             control.should_evaluate = due or state.global_step >= state.max_steps
 
     def on_log(self, args, state, control, logs=None, **kwargs):
@@ -95,7 +94,8 @@ class EvaluationCallback(TrainerCallback):
             self._report.send("progress", step=state.global_step, total_steps=state.max_steps, epoch=epoch)
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
-        if self._plateau is not None:
+        # What the base is worth is told, and is nothing to compare with: a job has to train.
+        if self._plateau is not None and state.global_step > 0:
             self._compare(metrics["eval_loss"], state, control)
 
     def on_save(self, args, state, control, **kwargs):

@@ -189,6 +189,8 @@ def common_arguments(config: Config, base: Loaded, report: Reporter) -> dict[str
         # A NaN loss must be seen, not smoothed over.
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
+        # A job that goes on has been evaluated at its start.
+        "eval_on_start": bool(config.eval and config.eval.at_start) and config.resume_from is None,
         "report_to": "none",
         "disable_tqdm": True,
     }

@@ -32,8 +32,8 @@ def optimiser_arguments(h: Hyperparameters, on_gpu: bool, report: Reporter) -> d
     return arguments
 
 
-def batch_arguments(h: RowHyperparameters, world_size: int) -> dict[str, object]:
-    """Rows of a pass in training and in evaluation, and the passes of a step."""
+def batch_arguments(h: RowHyperparameters, world_size: int, loss_only: bool = True) -> dict[str, object]:
+    """Rows of a pass in training and in evaluation, the passes of a step, and whether evaluations keep outputs."""
     accumulation, rest = divmod(h.global_batch_size, h.batch_size * world_size)
     if rest or accumulation == 0:
         raise TrainerFailure(
@@ -46,7 +46,7 @@ def batch_arguments(h: RowHyperparameters, world_size: int) -> dict[str, object]
         "gradient_accumulation_steps": accumulation,
         "per_device_eval_batch_size": eval_batch_size(h),
         "eval_accumulation_steps": h.eval_accumulation_steps,
-        "prediction_loss_only": True,
+        "prediction_loss_only": loss_only,
     }
 
 

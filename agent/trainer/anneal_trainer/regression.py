@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import sequence_model
+from .eval_metrics import regression_metrics
 from .labelled_rows import ScoredRow, number_text, scored_rows
 from .models import Loaded, TransformersKind
 from .row_method import RowMethod
@@ -32,7 +33,8 @@ class Regression(RowMethod[ScoredRow]):
     def make_trainer(self, base: Loaded, callback):
         """transformers' trainer over the rows."""
         rows = self.tokenised or sequence_model.tokenise(self.config.hyperparameters, base, self.examples())
-        return sequence_model.make_trainer(self.config, self.report, base, callback, _squared_error, rows)
+        measure = regression_metrics(self.metrics_asked)
+        return sequence_model.make_trainer(self.config, self.report, base, callback, _squared_error, measure, rows)
 
     def examples(self) -> tuple[sequence_model.Examples, sequence_model.Examples]:
         """The rows to train on and to evaluate on."""

@@ -33,6 +33,11 @@ class RowMethod(Generic[R]):
         self.rows, self.eval_rows, self.rows_to_test = divided.train, divided.evaluate, divided.test
         return divided.all
 
+    @property
+    def metrics_asked(self) -> list[str] | None:
+        """What evaluations are to tell; None: their loss."""
+        return self.config.eval and self.config.eval.metrics
+
     def device(self) -> str:
         """Where a test's predictions are made."""
         return "cuda" if self.config.gpus else "cpu"

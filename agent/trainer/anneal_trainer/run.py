@@ -172,6 +172,7 @@ def _train(
         manifest=_manifest(world_size),
         device=device,
         resume_from=config.resume_from,
+        metrics_asked=config.eval and config.eval.metrics,
     )
     trainer = job.make_trainer(base, callback)
     # Ahead of the reports: what it keeps is in a resume checkpoint before that is announced.

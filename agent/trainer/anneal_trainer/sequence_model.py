@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from .config import RowConfig, RowHyperparameters
+from .eval_metrics import Measure
 from .failures import TrainerFailure
 from .models import (
     LOADING_ERRORS,
@@ -20,6 +21,7 @@ from .models import (
     weights_type,
 )
 from .optimisation import batch_arguments, eval_batch_size
+from .random_state import QuietEvaluation
 from .report import Reporter
 from .row_method import in_batches, readable
 from .tokenised import Tokenised
@@ -57,7 +59,15 @@ def load(
     return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded, drawn)
 
 
-def make_trainer(config: RowConfig, report: Reporter, base: Loaded, callback, loss: Callable, rows: Tokenised):
+def make_trainer(
+    config: RowConfig,
+    report: Reporter,
+    base: Loaded,
+    callback,
+    loss: Callable,
+    measure: Measure | None,
+    rows: Tokenised,
+):
     """transformers' trainer over the rows; `loss` is per value, and a step's loss its mean over the step."""
     from transformers import DataCollatorWithPadding, TrainingArguments
 
@@ -70,7 +80,7 @@ def make_trainer(config: RowConfig, report: Reporter, base: Loaded, callback, lo
         model = get_peft_model(model, adapter)
     arguments = TrainingArguments(
         **common_arguments(config, base, report),
-        **batch_arguments(h, base.world_size),
+        **batch_arguments(h, base.world_size, loss_only=measure is None),
         # Into a frozen base no gradient flows from its inputs, and the other way of checkpointing needs one.
         gradient_checkpointing_kwargs={"use_reentrant": False},
         remove_unused_columns=False,
@@ -88,15 +98,22 @@ def make_trainer(config: RowConfig, report: Reporter, base: Loaded, callback, lo
         processing_class=base.tokenizer,
         data_collator=DataCollatorWithPadding(base.tokenizer),
         compute_loss_func=mean_loss,
+        compute_metrics=measure,
+        preprocess_logits_for_metrics=_outputs_alone,
         callbacks=[callback],
     )
+
+
+def _outputs_alone(outputs, _targets):
+    """What an evaluation keeps: some models answer with more than the outputs of their head."""
+    return (outputs[0] if isinstance(outputs, tuple) else outputs).float()
 
 
 def _trainer_class():
     import torch
     from transformers import Trainer
 
-    class SequenceTrainer(Trainer):
+    class SequenceTrainer(QuietEvaluation, Trainer):
         """Counts every target: to the library the number -100 says that there is none."""
 
         def _get_num_items_in_batch(self, batch_samples, device):

@@ -22,6 +22,7 @@ from .models import (
 )
 from .optimisation import batch_arguments, eval_batch_size
 from .preparation import divide
+from .random_state import QuietEvaluation
 from .report import Reporter
 from .testing_rows import TestRow
 from .tokenised import Tokenised
@@ -141,8 +142,16 @@ def _trainer_class():
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    class ResumableSFTTrainer(SFTTrainer):
-        """TRL's trainer whose token count survives a resume."""
+    class ResumableSFTTrainer(QuietEvaluation, SFTTrainer):
+        """TRL's trainer whose token count survives a resume, and which evaluates by the plain loss."""
+
+        def evaluate(self, *args, **kwargs):
+            # The dynamic one is near 0 for what a model finds absurd too: in training it pulls less, here it would lie.
+            weighted, self.compute_loss_func = self.compute_loss_func, None
+            try:
+                return super().evaluate(*args, **kwargs)
+            finally:
+                self.compute_loss_func = weighted
 
         def _save_checkpoint(self, model, trial):
             super()._save_checkpoint(model, trial)
