@@ -403,6 +403,61 @@ describe("jobs", () => {
     });
   });
 
+  it("are of three kinds, which are made, listed, shown, followed and ended in one way", async () => {
+    const { api_key: key } = await newAccount();
+    const body = {
+      method: "sft_text",
+      base_model: "anneal/tiny-llama",
+      dataset_id: await newDataset(key, PAIRS),
+      output_name: "prepared",
+      eval: { split_percent: 25, every_epochs: 2, metrics: ["perplexity"], at_start: true },
+    };
+    const make = (changes: object) => send("POST", `${V1}/jobs`, key, { body: { ...body, ...changes } });
+    const prepared = await answered(make({ kind: "preprocess" }), 201, schema.job);
+    const { base_model, method, output_name } = body;
+    const imported = { kind: "import", dataset_id: undefined, eval: undefined, base_model, method, output_name };
+    const brought = await answered(make(imported), 201, schema.job);
+    expect([prepared.kind, brought.kind, brought.dataset_id]).toEqual(["preprocess", "import", null]);
+    expect(prepared.spec.eval).toMatchObject({ every_epochs: 2, metrics: ["perplexity"], at_start: true });
+    const list = async (query: string) =>
+      (await answered(send("GET", `${V1}/jobs${query}`, key), 200, schema.listOf(schema.jobSummary))).data;
+    const ids = async (query: string) => (await list(query)).map(({ id }) => id);
+    expect([await ids(""), await ids("?kind=preprocess"), await ids("?kind=import")]).toEqual([
+      [],
+      [prepared.id],
+      [brought.id],
+    ]);
+    expect(await refused(send("GET", `${V1}/jobs?kind=serve`, key))).toMatchObject({ status: 400, field: "kind" });
+
+    for (const { id, kind } of [prepared, brought]) {
+      const at = (rest: string) => send("GET", `${V1}/jobs/${id}${rest}`, key);
+      expect((await answered(at(""), 200, schema.job)).kind).toBe(kind);
+      const events = await answered(at("/events"), 200, schema.listOf(schema.event));
+      expect(events.data.map(({ event_type: type }) => type)).toContain("created");
+      await answered(at("/metrics"), 200, schema.metrics);
+      await answered(at("/checkpoints"), 200, schema.listOf(schema.checkpoint));
+      const stream = await at("/stream");
+      expect(stream.status).toBe(200);
+      await stream.body?.cancel();
+      expect(await refused(at("/model"))).toMatchObject({ status: 400, code: "invalid_request" });
+      const cancelled = await answered(send("POST", `${V1}/jobs/${id}/cancel`, key), 200, schema.job);
+      expect(cancelled.status).toBe("cancelled");
+    }
+    // Other dialects know jobs that train.
+    expect((await send("GET", `/v1/training_jobs/${prepared.id}`, key)).status).toBe(404);
+    for (const [changes, field] of [
+      [{ dataset_id: undefined }, "dataset_id"],
+      [{ kind: "import" }, "dataset_id"],
+      [{ kind: "serve" }, "kind"],
+      [{ preprocessed_by: prepared.id }, "preprocessed_by"],
+      [{ eval: { ...body.eval, metrics: ["bleu"] } }, "eval.metrics"],
+      [{ eval: { ...body.eval, every_steps: 2 } }, "eval.every_epochs"],
+    ] as const) {
+      expect(await refused(make(changes))).toMatchObject({ status: 400, field });
+    }
+    expect(await refused(make({ preprocessed_by: "job_x" }))).toMatchObject({ status: 404, field: "preprocessed_by" });
+  });
+
   it("are made once for one Idempotency-Key", async () => {
     const { api_key: key } = await newAccount();
     const body = await grpoRequest(key);

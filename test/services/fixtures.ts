@@ -7,7 +7,14 @@ import {
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
-import type { BeginCheckpointRequest, CommitCheckpointRequest, Lease, RegisterRequest } from "../../protocol";
+import type {
+  ArtifactRole,
+  BeginCheckpointRequest,
+  BeginCheckpointResponse,
+  CommitCheckpointRequest,
+  Lease,
+  RegisterRequest,
+} from "../../protocol";
 import { services } from "../../worker/container";
 import type { Principal } from "../../worker/domain/accounts";
 import type { AgentPrincipal } from "../../worker/domain/agents";
@@ -120,6 +127,12 @@ const FILE_OF = {
   test: { role: "results", path: "results.jsonl" },
 } as const;
 
+export interface NewFile {
+  role: ArtifactRole;
+  path: string;
+  bytes: Uint8Array;
+}
+
 /** Uploads one file in its parts and gives back what the commit needs. */
 export async function uploadCheckpoint(
   agent: AgentPrincipal,
@@ -128,14 +141,37 @@ export async function uploadCheckpoint(
   step: number,
   bytes: Uint8Array = new TextEncoder().encode(`weights of step ${String(step)}`),
 ): Promise<CommitCheckpointRequest> {
-  const { role, path } = FILE_OF[kind];
-  const begin = { kind, step, files: [{ role, path, size: bytes.byteLength }] };
-  const begun = await using((s) => s.beginCheckpoint(agent, lease.lease_id, begin, ORIGIN));
-  const [file] = begun.files;
-  if (!file) throw new Error("no file to upload");
+  const request = await uploadFiles(agent, lease, { kind, step }, [{ ...FILE_OF[kind], bytes }]);
+  return { ...request, ...(kind === "test" ? { results: { exact: step / 100 } } : {}) };
+}
+
+export async function uploadFiles(
+  agent: AgentPrincipal,
+  lease: Lease,
+  checkpoint: Pick<BeginCheckpointRequest, "kind" | "step">,
+  files: NewFile[],
+): Promise<CommitCheckpointRequest> {
+  const sizes = files.map(({ role, path, bytes }) => ({ role, path, size: bytes.byteLength }));
+  const begun = await using((s) => s.beginCheckpoint(agent, lease.lease_id, { ...checkpoint, files: sizes }, ORIGIN));
+  return {
+    checkpoint_id: begun.checkpoint_id,
+    ...checkpoint,
+    epoch: 1,
+    world_size: 1,
+    torch_threads: 1,
+    versions: {},
+    files: await Promise.all(files.map((file, index) => putParts(file, begun.files[index]))),
+  };
+}
+
+async function putParts(
+  { bytes, ...file }: NewFile,
+  begun: BeginCheckpointResponse["files"][number] | undefined,
+): Promise<CommitCheckpointRequest["files"][number]> {
+  if (!begun) throw new Error("no file to upload");
   const parts: CommitCheckpointRequest["files"][number]["parts"] = [];
   let at = 0;
-  for (const { number, size, url } of file.parts) {
+  for (const { number, size, url } of begun.parts) {
     const slice = bytes.subarray(at, at + size);
     at += size;
     const token = new URL(url).pathname.split("/").at(-1) ?? "";
@@ -143,17 +179,7 @@ export async function uploadCheckpoint(
     const { etag } = await using((s) => s.putPart(token, new Blob([slice]).stream(), md5.toString("base64")));
     parts.push({ number, size, md5: md5.toString("hex"), etag });
   }
-  return {
-    checkpoint_id: begun.checkpoint_id,
-    kind,
-    step,
-    epoch: 1,
-    world_size: 1,
-    torch_threads: 1,
-    versions: {},
-    ...(kind === "test" ? { results: { exact: step / 100 } } : {}),
-    files: [{ ...{ role, path, size: bytes.byteLength, sha256: hex("sha256", bytes), upload: file.upload }, parts }],
-  };
+  return { ...file, size: bytes.byteLength, sha256: hex("sha256", bytes), upload: begun.upload, parts };
 }
 
 /** `ok`, or the code of the DomainError that `work` threw. */
