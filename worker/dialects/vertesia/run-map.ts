@@ -2,6 +2,7 @@
 import type { z } from "@hono/zod-openapi";
 import type { ListedRun, RetrievedRun } from "../../domain/runs";
 import type { foundRun, run as runAnswer, runRef } from "./run-schema";
+import { iso, projectId } from "./words";
 
 /** Runs do not expire. */
 const NO_TTL = 0;
@@ -12,7 +13,7 @@ export function fromListedRun(run: ListedRun): z.input<typeof runRef> {
     id: run.id,
     ...(parentId === null ? {} : { parent: parentId }),
     tags: run.tags,
-    interaction: fromInteraction(run.interaction),
+    interaction: { ...fromInteraction(run.interaction), updated_at: iso(run.updatedAtMs) },
     environment: environment ?? environmentId,
     ...(model === null ? {} : { modelId: model }),
     ttl: NO_TTL,
@@ -20,10 +21,10 @@ export function fromListedRun(run: ListedRun): z.input<typeof runRef> {
     ...(finishReason === null ? {} : { finish_reason: finishReason }),
     ...fromTokenUse(run.tokenUse),
     ...(executionTimeMs === null ? {} : { execution_time: executionTimeMs }),
-    created_at: new Date(run.createdAtMs).toISOString(),
-    updated_at: new Date(run.updatedAtMs).toISOString(),
+    created_at: iso(run.createdAtMs),
+    updated_at: iso(run.updatedAtMs),
     account: { id: run.accountId, name: run.accountName },
-    project: { id: run.projectId, name: run.projectName, account: run.accountId },
+    project: { id: projectId(run.projectId), name: run.projectName, account: run.accountId },
     config: configOf(run),
     source: sourceOf(run),
     created_by: run.createdBy,
@@ -53,7 +54,7 @@ export function fromFoundRun(run: RetrievedRun, select: readonly string[] | null
   const whole: Record<string, unknown> = {
     ...fromRun(run),
     account: run.accountId,
-    project: run.projectId,
+    project: projectId(run.projectId),
     interaction: run.interaction,
     environment: run.environmentId ?? undefined,
   };

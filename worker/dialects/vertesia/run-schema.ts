@@ -140,7 +140,7 @@ export const runRef = z
     tags: z.array(z.string()),
     interaction: z.object({
       ...{ id: z.string(), name: z.string(), endpoint: z.string(), status: z.string(), version: z.int() },
-      tags: z.array(z.string()),
+      ...{ tags: z.array(z.string()), updated_at: isoDate },
     }),
     environment: z.union([z.object({ id: z.string(), name: z.string(), provider: z.string() }), z.string(), z.null()]),
     modelId: z.string().optional(),

@@ -1,6 +1,7 @@
 import { parseId } from "../../../domain/ids";
 import { defineRoute } from "../../../http/define-route";
 import { cloneRunBody, runDocRef } from "../run-schema";
+import { projectId } from "../words";
 
 export const cloneRunRoute = defineRoute({
   operationId: "vertesia.cloneRun",
@@ -15,7 +16,7 @@ export const cloneRunRoute = defineRoute({
   errors: ["not_found"],
   handler: async ({ services, principal, body }) => {
     const source = parseId("", body.source_run_id);
-    const { id, accountId, projectId } = await services.cloneRun(principal, source, body.workflow);
-    return { id, account: accountId, project: projectId };
+    const clone = await services.cloneRun(principal, source, body.workflow);
+    return { id: clone.id, account: clone.accountId, project: projectId(clone.projectId) };
   },
 });
