@@ -7,7 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { prepareAssets } from "./assets";
-import { bin, clockVariables, quietWranglerEnv, root } from "./env";
+import { bin, clockVariables, openVariables, quietWranglerEnv, root } from "./env";
 import { run, start, type Running } from "./processes";
 import { readOrMakeSecrets } from "./secrets";
 
@@ -15,6 +15,8 @@ import { readOrMakeSecrets } from "./secrets";
 const SCHEDULED_EVERY_MS = 10_000;
 const READY_TIMEOUT_MS = 90_000;
 const READY_POLL_MS = 100;
+/** Nobody else's machine reaches it. */
+const LISTEN_HOST = "127.0.0.1";
 /** workerd drains open streams for minutes. */
 const GRACE_MS = 5_000;
 
@@ -42,7 +44,7 @@ export interface ControlPlaneOptions {
 
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { stateDir, port } = options;
-  const url = `http://127.0.0.1:${String(port)}`;
+  const url = `http://${LISTEN_HOST}:${String(port)}`;
   const secrets = readOrMakeSecrets(stateDir);
   const envFile = path.join(stateDir, "worker.env");
   const logFile = path.join(stateDir, "control-plane.log");
@@ -54,6 +56,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ANNEAL_DEPLOYMENT: "dev",
     ANNEAL_SUBSTITUTE_GPUS: "true",
     ANNEAL_PUBLIC_URL: url,
+    ANNEAL_LISTEN_HOST: LISTEN_HOST,
+    ...openVariables(),
     ...clockVariables(),
     ...options.variables,
   });
@@ -95,7 +99,7 @@ function wranglerArgs({ stateDir, port, config }: ControlPlaneOptions, envFile: 
   return [
     "dev",
     ...["--config", config ?? path.join(root, "wrangler.toml")],
-    ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
+    ...["--ip", LISTEN_HOST, "--port", String(port), "--inspector-port", "0"],
     ...["--persist-to", path.join(stateDir, "data")],
     ...["--env-file", envFile],
     "--show-interactive-dev-session=false",

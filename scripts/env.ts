@@ -51,8 +51,17 @@ export function quietWranglerEnv(logDir: string): Record<string, string> {
 export const CLOCK_VARIABLES = ["ANNEAL_HEARTBEAT_MS", "ANNEAL_LEASE_MS", "ANNEAL_RESUME_INTERVAL_MS"] as const;
 
 export function clockVariables(): Record<string, string> {
+  return passedOn(CLOCK_VARIABLES);
+}
+
+/** The Training Module without API keys, for one person on one machine. */
+export function openVariables(): Record<string, string> {
+  return passedOn(["ANNEAL_TRAINING_MODULE_OPEN"]);
+}
+
+function passedOn(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
-    CLOCK_VARIABLES.flatMap((name) => {
+    names.flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),

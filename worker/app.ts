@@ -4,6 +4,7 @@ import { adminApi } from "./admin-api";
 import { registerAgentApi } from "./agent-api";
 import { annealDialect } from "./dialects/anneal";
 import { emissaryDialect } from "./dialects/emissary";
+import { trainingModuleDialect } from "./dialects/training-module";
 import { veriDialect } from "./dialects/veri";
 import { vertesiaDialect } from "./dialects/vertesia";
 import { DomainError } from "./domain/errors";
@@ -17,7 +18,14 @@ import { securityHeaders } from "./http/security-headers";
 import { registerSignedUploads } from "./http/signed-uploads";
 
 /** The order of the APIs on `/docs`. */
-export const DIALECTS: readonly Dialect[] = [annealDialect, veriDialect, emissaryDialect, vertesiaDialect, adminApi];
+export const DIALECTS: readonly Dialect[] = [
+  annealDialect,
+  veriDialect,
+  emissaryDialect,
+  vertesiaDialect,
+  trainingModuleDialect,
+  adminApi,
+];
 
 export function createApp(deps: EdgeDeps): Hono<HttpEnv> {
   const root = new Hono<HttpEnv>();
@@ -31,7 +39,6 @@ export function createApp(deps: EdgeDeps): Hono<HttpEnv> {
   const documented = DIALECTS.map((dialect) => ({ dialect, app: mountDialect(root, dialect, deps) }));
   registerAgentApi(root, deps);
   registerOpenApi(root, documented, deps);
-  root.get("/healthcheck", (c) => c.json({ status: "ok" }));
   // Signed: the token says which bytes, for whom and until when.
   root.get("/blobs/:token/:filename?", prepare(deps), async (c) =>
     c.var.services.download(c.req.param("token"), {

@@ -28,13 +28,20 @@ import { jobProgress } from "./services/job-progress";
 import * as queries from "./services/job-queries";
 import { leaseTask } from "./services/lease-task";
 import { getCheckpoint, modelArchive, modelDownload } from "./services/model-download";
+import * as moduleConfig from "./services/configure-module";
+import * as moduleResults from "./services/module-results";
+import type { ModuleServices } from "./services/module-services";
+import { moduleStatus } from "./services/module-session";
+import * as moduleTasks from "./services/module-tasks";
 import { offerJob } from "./services/offer-job";
+import { authenticateOpen } from "./services/open-account";
 import { renewedToken, TaskReports } from "./services/report-task";
 import { retryJob } from "./services/retry-job";
 import * as runs from "./services/runs";
 import type { Services } from "./services/services";
 import type { SessionUploadServices } from "./services/session-upload-services";
 import * as sessionUploads from "./services/session-uploads";
+import { startModuleSession } from "./services/start-module-session";
 import { submitJob } from "./services/submit-job";
 import { sweep, tickJob } from "./services/sweep";
 import { sweepBytes } from "./services/sweep-bytes";
@@ -42,6 +49,7 @@ import { sweepDeleted } from "./services/sweep-deleted";
 import { evalResults, trainingInfo } from "./services/task-results";
 import type { TaskServices } from "./services/task-services";
 import { testedCheckpoints } from "./services/tested-checkpoints";
+import { uploadModuleData } from "./services/upload-module-data";
 import * as datasets from "./services/upload-dataset";
 import { UploadSession } from "./services/upload-session";
 import * as uploads from "./services/uploads";
@@ -58,6 +66,8 @@ import { D1EnvironmentStore } from "./stores/environment-store";
 import { D1JobStore } from "./stores/job-store";
 import { D1KeyStore } from "./stores/key-store";
 import { R2ManifestStore } from "./stores/manifest-store";
+import { HmacModuleKeys } from "./stores/module-keys";
+import { D1ModuleSessionStore } from "./stores/module-session-store";
 import { R2MultipartStore } from "./stores/multipart-store";
 import { R2PartStore } from "./stores/part-store";
 import { D1RunStore } from "./stores/run-store";
@@ -110,6 +120,8 @@ function ports(env: Env, later: Later, faults: Faults) {
     trainingSessions: new D1TrainingSessionStore(dbs),
     uploads: new D1UploadStore(dbs),
     runs: new D1RunStore(dbs),
+    moduleSessions: new D1ModuleSessionStore(dbs),
+    moduleKeys: new HmacModuleKeys(config.signingKey),
     sessions: new ObjectUploadSessions(env.UPLOAD),
     newDigest: () => new RunningDigest("sha256"),
     digestOf: digestStream,
@@ -143,6 +155,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     ...taskServices(p),
     ...agentServices(p),
     ...runServices(p),
+    ...moduleServices(p),
     download: (token, request) => downloadBlob(p, token, request),
     tickJob: (jobId) => tickJob(p, jobId),
     sweep: () => sweep(p),
@@ -290,6 +303,27 @@ function agentServices(p: Ports) {
       return status(door.release(agent.agentId, epoch, request));
     },
   } satisfies Partial<Services>;
+}
+
+function moduleServices(p: Ports): ModuleServices {
+  return {
+    authenticateOpen: (read) => authenticateOpen(p, read),
+    startModuleSession: (call, force) => startModuleSession(p, call, force),
+    moduleStatus: (call, about) => moduleStatus(call, about),
+    moduleParameters: (call) => moduleConfig.moduleParameters(p, call),
+    configureModule: (call, changes) => moduleConfig.configureModule(p, call, changes),
+    uploadModuleData: (call, files, maxBytes) => uploadModuleData(p, call, files, maxBytes),
+    preprocessModule: (call) => moduleTasks.preprocessModule(p, call),
+    startModuleTraining: (call) => moduleTasks.startModuleTraining(p, call),
+    stopModuleTraining: (call, force) => moduleTasks.stopModuleTraining(p, call, force),
+    importModuleModel: (call, model) => moduleTasks.importModuleModel(p, call, model),
+    monitorModule: (call) => moduleResults.monitorModule(p, call),
+    moduleReady: (call) => moduleResults.moduleReady(p, call),
+    downloadModuleModel: (call, request) => moduleResults.downloadModuleModel(p, call, request),
+    moduleResults: (call) => moduleResults.moduleResults(p, call),
+    downloadImportedModel: (call, role, request) => moduleResults.downloadImportedModel(p, call, role, request),
+    importedModelUrl: (call, role, origin) => moduleResults.importedModelUrl(p, call, role, origin),
+  };
 }
 
 export type JobObjectParts = ReturnType<typeof jobObjectParts>;

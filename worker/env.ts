@@ -1,5 +1,6 @@
 /** Bindings, and configuration parsed once. */
 import { z } from "zod";
+import { isLoopback } from "./domain/loopback";
 import type { QueueMessage, Settings, VerifyMessage } from "./domain/ports";
 import type { AgentObjectRpc, JobObjectRpc, UploadObjectRpc } from "./objects/rpc";
 
@@ -22,6 +23,8 @@ export interface Env {
   ANNEAL_RESUME_INTERVAL_MS?: string;
   ANNEAL_DEFAULT_GPU?: string;
   ANNEAL_MIN_ISOLATION?: string;
+  ANNEAL_TRAINING_MODULE_OPEN?: string;
+  ANNEAL_LISTEN_HOST?: string;
 }
 
 const MIN_SECRET_BYTES = 32;
@@ -43,6 +46,10 @@ const config = z.object({
     .default("L4-24GB:1"),
   /** By default 1, and 0 in dev. */
   ANNEAL_MIN_ISOLATION: z.coerce.number().int().min(0).max(3).optional(),
+  /** The Training Module without API keys: for one tenant on its own machine. */
+  ANNEAL_TRAINING_MODULE_OPEN: z.stringbool().default(false),
+  /** The address that the worker is served on, told by whoever serves it; unset where that is the world. */
+  ANNEAL_LISTEN_HOST: z.string().optional(),
 });
 
 export interface Config {
@@ -51,6 +58,8 @@ export interface Config {
   publicUrl: string | undefined;
   adminToken: string;
   signingKey: string;
+  /** Never where anything but this machine can reach the worker. */
+  isTrainingModuleOpen: boolean;
   settings: Settings;
 }
 
@@ -73,6 +82,7 @@ export function configOf(env: Env): Config {
     publicUrl: c.ANNEAL_PUBLIC_URL,
     adminToken: c.ANNEAL_ADMIN_TOKEN,
     signingKey: c.ANNEAL_SIGNING_KEY,
+    isTrainingModuleOpen: c.ANNEAL_TRAINING_MODULE_OPEN && isLoopback(c.ANNEAL_LISTEN_HOST ?? ""),
     settings: {
       heartbeatMs: c.ANNEAL_HEARTBEAT_MS,
       leaseMs: c.ANNEAL_LEASE_MS,

@@ -19,8 +19,8 @@ function laterIn(ctx: Pick<ExecutionContext, "waitUntil">): Later {
 const app = createApp({
   servicesFor: (c) => services(c.env as Env, laterIn(c.executionCtx)),
   settingsFor: (c) => {
-    const { publicUrl, adminToken } = configOf(c.env as Env);
-    return { publicUrl: publicUrl ?? null, adminToken };
+    const { publicUrl, adminToken, isTrainingModuleOpen } = configOf(c.env as Env);
+    return { publicUrl: publicUrl ?? null, adminToken, isTrainingModuleOpen };
   },
 });
 

@@ -42,7 +42,7 @@ const services = {
 
 const deps: EdgeDeps = {
   servicesFor: () => services,
-  settingsFor: () => ({ publicUrl: "https://anneal.example/", adminToken: ADMIN_TOKEN }),
+  settingsFor: () => ({ publicUrl: "https://anneal.example/", adminToken: ADMIN_TOKEN, isTrainingModuleOpen: false }),
 };
 
 const things = defineRoute({

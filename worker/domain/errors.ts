@@ -27,6 +27,16 @@ export const STATUS_OF = {
 
 export type ErrorCode = keyof typeof STATUS_OF;
 
+/** One thing that is wrong with a request. `code` is zod's, or `missing`, or `malformed` for a body that cannot be parsed. */
+export interface RequestIssue {
+  in: "path" | "query" | "body" | "header";
+  path: (string | number)[];
+  code: string;
+  /** The type that was expected, with code `invalid_type`. */
+  expected?: string;
+  message: string;
+}
+
 export interface ErrorDetail {
   /** The request field at fault, in the caller's own words, such as `gpu.type`. */
   field?: string;
@@ -34,6 +44,8 @@ export interface ErrorDetail {
   line?: number;
   /** More facts for machines, such as `{expected: 5}` of a `seq_gap`. */
   facts?: Record<string, unknown>;
+  /** All that is wrong with the request, for dialects that tell more than the first. */
+  issues?: RequestIssue[];
   retryAfterSeconds?: number;
 }
 

@@ -7,6 +7,7 @@ import type { JobEvent, JobRecord } from "./job";
 import type { Decision } from "./job-state";
 import type { JobStatus } from "./job-status";
 import type { EnvironmentRecord } from "./environments";
+import type { ModuleSession } from "./module-sessions";
 import type { RetrievedRun } from "./runs";
 import type { TrainingSession } from "./training-sessions";
 import type { UploadRecord } from "./uploads";
@@ -46,6 +47,8 @@ export type FirstRead =
   | { kind: "environment"; id: string }
   | { kind: "run"; id: string }
   | { kind: "session"; id: string }
+  /** The account's active session of the Training Module. */
+  | { kind: "module" }
   | { kind: "dataset"; id: string }
   | { kind: "function"; id: string }
   | { kind: "upload"; id: string }
@@ -60,6 +63,7 @@ export interface FirstReadResult {
   environment: EnvironmentRecord | null;
   run: RetrievedRun | null;
   session: TrainingSession | null;
+  module: ModuleSession | null;
 }
 
 /** What a route that asks for no record has read. */
@@ -72,12 +76,15 @@ export const NOTHING_READ: FirstReadResult = {
   environment: null,
   run: null,
   session: null,
+  module: null,
 };
 
 export interface AccountStore {
   create(account: AccountRecord, project: ProjectRecord, key: ApiKeyRecord, keySha256: string): Promise<void>;
   list(page: PageRequest): Promise<Page<AccountRecord>>;
   createProject(project: ProjectRecord): Promise<void>;
+  /** The account and its first project, when the deployment has no other account. */
+  only(): Promise<{ accountId: string; projectId: string } | null>;
   getProject(accountId: string, id: string): Promise<ProjectRecord | null>;
   listProjects(accountId: string, page: PageRequest): Promise<Page<ProjectRecord>>;
 }

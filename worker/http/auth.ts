@@ -31,6 +31,10 @@ export function adminAuth(adminToken: (c: Context<HttpEnv>) => string | null): M
   };
 }
 
+export function hasCredential(c: Context<HttpEnv>): boolean {
+  return c.req.header("authorization") !== undefined || c.req.header("x-api-key") !== undefined;
+}
+
 function presentedCredential(c: Context<HttpEnv>): string {
   const authorization = c.req.header("authorization");
   const header = c.req.header("x-api-key");

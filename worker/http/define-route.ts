@@ -6,7 +6,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z, type RouteConfig } from "@hono/zod-openapi";
 import type { Context, Handler, MiddlewareHandler } from "hono";
 import type { Principal, Scope } from "../domain/accounts";
-import { STATUS_OF, type ErrorCode } from "../domain/errors";
+import { DomainError, STATUS_OF, type ErrorCode } from "../domain/errors";
 import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Idempotency, Services } from "../services/services";
 import { keyAuth } from "./auth";
@@ -44,6 +44,10 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   tags: string[];
   /** What the key must be good for; absent on the admin edge. */
   scope?: Scope;
+  /** Answers whoever asks: no credential is looked at. */
+  isPublic?: true;
+  /** For a GET that changes something: Hono would run it for a HEAD too. */
+  refusesHead?: true;
   params?: P;
   query?: Q;
   /** A JSON body. */
@@ -78,6 +82,10 @@ export interface RouteHost {
   auth?: MiddlewareHandler<HttpEnv>;
   /** Whether a request is held to what its route declares (strict-requests.ts); absent: validators alone decide. */
   isStrict?: (request: Request) => boolean;
+  /** In place of `keyAuth`, where the dialect knows other callers beside those with a key. */
+  keyAuth?: typeof keyAuth;
+  /** In place of 400, for what a schema or a service refuses by name. */
+  validationStatus?: number;
 }
 
 export interface Route {
@@ -149,7 +157,7 @@ type AnyDefinition = Pick<
 function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
   const { method, params, query, scope, firstRead, maxBodyBytes = MAX_JSON_BYTES } = definition;
   const path = patternOf(definition);
-  const auth = host.auth ?? keyAuth(scope ?? "read", firstRead ?? (() => ({ kind: "none" })));
+  const auth = host.auth ?? (host.keyAuth ?? keyAuth)(scope ?? "read", firstRead ?? (() => ({ kind: "none" })));
   const body = definition.body ?? (host.isStrict && takesNothing(definition) ? NOTHING_DECLARED : undefined);
   const isOptional = definition.bodyIsOptional ?? definition.body === undefined;
   return {
@@ -157,8 +165,9 @@ function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
     path,
     hide: true,
     middleware: [
+      ...(definition.refusesHead ? [refuseHead] : []),
       host.prepare,
-      auth,
+      ...(definition.isPublic ? [] : [auth]),
       ...(body ? [isOptional ? optionalJsonBody(maxBodyBytes) : jsonBody(maxBodyBytes)] : []),
       ...(host.isStrict ? [strictRequests(host.isStrict, query ?? NOTHING_DECLARED, body ?? null)] : []),
     ],
@@ -175,6 +184,13 @@ function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
 function takesNothing({ method, form, bytes }: AnyDefinition): boolean {
   return method !== "get" && method !== "delete" && form === undefined && bytes !== true;
 }
+
+const refuseHead: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  if (c.req.raw.method === "HEAD") {
+    throw new DomainError("method_not_allowed", "this path takes GET, and not HEAD", { facts: { allow: "GET" } });
+  }
+  await next();
+};
 
 function patternOf({ path, lastParamIsRest }: Pick<AnyDefinition, "path" | "lastParamIsRest">): string {
   return lastParamIsRest ? path.replace(/\{(\w+)\}$/, ":$1{.+}") : path;
@@ -215,7 +231,7 @@ function documented(definition: AnyDefinition, host: RouteHost): RouteConfig {
       ...Object.fromEntries(
         Object.entries(definition.alsoAnswers ?? {}).map(([status, text]) => [status, { description: text }]),
       ),
-      ...errorResponses(errorsOf(definition), host.errorSchema),
+      ...errorResponses(errorsOf(definition), host),
     },
   };
 }
@@ -232,8 +248,7 @@ const idempotencyHeader = z.object({
 function errorsOf(definition: AnyDefinition): Set<ErrorCode> {
   const { params, query, body, form, firstRead, idempotent, errors } = definition;
   return new Set<ErrorCode>([
-    "unauthenticated",
-    "forbidden",
+    ...(definition.isPublic ? [] : (["unauthenticated", "forbidden"] as const)),
     ...(params || query || body || form ? (["invalid_request"] as const) : []),
     ...(firstRead ? (["not_found"] as const) : []),
     ...(body || form ? (["payload_too_large", "unsupported_media_type"] as const) : []),
@@ -245,9 +260,16 @@ function errorsOf(definition: AnyDefinition): Set<ErrorCode> {
 }
 
 /** Statuses come from STATUS_OF alone, so that what is documented is what is sent. */
-function errorResponses(codes: Set<ErrorCode>, schema: z.ZodType): RouteConfig["responses"] {
+function errorResponses(
+  codes: Set<ErrorCode>,
+  { errorSchema: schema, validationStatus }: RouteHost,
+): RouteConfig["responses"] {
   const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of codes) byStatus.set(STATUS_OF[code], [...(byStatus.get(STATUS_OF[code]) ?? []), code]);
+  const add = (status: number, code: ErrorCode) => byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  for (const code of codes) {
+    add(STATUS_OF[code], code);
+    if (code === "invalid_request" && validationStatus !== undefined) add(validationStatus, code);
+  }
   return Object.fromEntries(
     [...byStatus]
       .sort(([a], [b]) => a - b)

@@ -5,7 +5,15 @@
  */
 import { HTTPException } from "hono/http-exception";
 import type { z } from "zod";
-import { DomainError, loggable, STATUS_OF, type ErrorCode, type ErrorDetail } from "../domain/errors";
+import {
+  DomainError,
+  loggable,
+  STATUS_OF,
+  type ErrorCode,
+  type ErrorDetail,
+  type RequestIssue,
+} from "../domain/errors";
+import { withoutKeys } from "./log-text";
 
 export interface Failure {
   code: ErrorCode;
@@ -50,16 +58,24 @@ export function failureResponse(failure: Failure, render: RenderError): Response
   return new Response(JSON.stringify(render(failure)), { status: failure.status, headers });
 }
 
-/** The error of the first thing wrong with a request. */
-export function refuse(issues: readonly z.core.$ZodIssue[]): DomainError {
-  const issue = issues[0];
-  if (!issue) return new DomainError("invalid_request", "the request is not valid");
+/** The error of the first thing wrong with a request; with all of them behind it. */
+export function refuse(zodIssues: readonly z.core.$ZodIssue[], where: RequestIssue["in"] = "body"): DomainError {
+  const issues = zodIssues.flatMap((issue) => requestIssues(issue, where));
+  const [first] = issues;
+  if (!first) return new DomainError("invalid_request", "the request is not valid");
+  const field = first.path.length === 0 ? {} : { field: first.path.join(".") };
+  return new DomainError("invalid_request", first.message, { ...field, issues });
+}
+
+function requestIssues(issue: z.core.$ZodIssue, where: RequestIssue["in"]): RequestIssue[] {
+  const path = issue.path.map((part) => (typeof part === "number" ? part : String(part)));
   if (issue.code === "unrecognized_keys") {
-    const field = [...issue.path, issue.keys[0] ?? ""].join(".");
-    return new DomainError("invalid_request", "is not a field that is known here", { field });
+    const message = "is not a field that is known here";
+    return issue.keys.map((key) => ({ in: where, path: [...path, key], code: issue.code, message }));
   }
-  if (issue.path.length === 0) return new DomainError("invalid_request", plain(issue));
-  return new DomainError("invalid_request", plain(issue), { field: issue.path.join(".") });
+  const message = plain(issue);
+  const code = message === MISSING ? "missing" : issue.code;
+  return [{ in: where, path, code, message, ...(issue.code === "invalid_type" ? { expected: issue.expected } : {}) }];
 }
 
 /** A message about a field begins with its name. */
@@ -68,8 +84,10 @@ function named(error: DomainError): string {
   return field === undefined || error.message.startsWith(field) ? error.message : `${field}: ${error.message}`;
 }
 
+const MISSING = "is required";
+
 function plain(issue: z.core.$ZodIssue): string {
-  if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) return "is required";
+  if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) return MISSING;
   return issue.message.replace(/^Invalid input: /, "").replace(/^Invalid option: /, "");
 }
 
@@ -77,7 +95,10 @@ function toDomainError(error: unknown): DomainError | null {
   if (error instanceof DomainError) return error;
   if (!(error instanceof HTTPException)) return null;
   // Hono's validators throw no other.
-  if (error.status === 400) return new DomainError("invalid_request", error.message);
+  if (error.status === 400) {
+    const issue = { in: "body" as const, path: [], code: "malformed", message: error.message };
+    return new DomainError("invalid_request", error.message, { issues: [issue] });
+  }
   if (error.status === 415) {
     return new DomainError("unsupported_media_type", "the Content-Type is missing or not one that this route takes");
   }
@@ -86,5 +107,5 @@ function toDomainError(error: unknown): DomainError | null {
 
 /** Names and stacks only: a message of our own code holds no secret, and no request header or body is logged. */
 function logUnexpected(error: unknown, requestId: string): void {
-  console.error(JSON.stringify({ level: "error", request_id: requestId, error: loggable(error) }));
+  console.error(JSON.stringify({ level: "error", request_id: requestId, error: withoutKeys(loggable(error)) }));
 }

@@ -28,6 +28,8 @@ export interface EdgeSettings {
   publicUrl: string | null;
   /** ANNEAL_ADMIN_TOKEN; null: the admin edge is closed. */
   adminToken: string | null;
+  /** ANNEAL_TRAINING_MODULE_OPEN, on a deployment that listens to its own machine alone. */
+  isTrainingModuleOpen: boolean;
 }
 
 export interface EdgeDeps {

@@ -29,6 +29,7 @@ import type { UploadRecord } from "../domain/uploads";
 import type { DownloadRequest } from "./download-blob";
 import type { RunServices } from "./run-services";
 import type { SessionUploadServices } from "./session-upload-services";
+import type { ModuleServices } from "./module-services";
 import type { TaskServices } from "./task-services";
 import type { NewDataset } from "./upload-dataset";
 import type { NewUpload, SentBytes, UploadStatus } from "./uploads";
@@ -140,7 +141,7 @@ export interface NewKey {
   key: string;
 }
 
-export interface Services extends RunServices, SessionUploadServices, TaskServices {
+export interface Services extends ModuleServices, RunServices, SessionUploadServices, TaskServices {
   /** Throws `unauthenticated`. A key without `scope` is `forbidden`. */
   authenticate(key: string, scope: Scope, read: FirstRead): Promise<{ principal: Principal; first: FirstReadResult }>;
 

@@ -1,5 +1,5 @@
 /** Accounts and their projects. */
-import { and, desc, eq, isNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, isNull, lt } from "drizzle-orm";
 import type { AccountRecord, ApiKeyRecord, ProjectRecord } from "../domain/accounts";
 import { FIRST_SHARD } from "../domain/ids";
 import type { AccountStore, Page, PageRequest } from "../domain/ports";
@@ -30,6 +30,19 @@ export class D1AccountStore implements AccountStore {
       .orderBy(desc(accounts.id))
       .limit(pageLimit(page));
     return toPage(rows, page);
+  }
+
+  async only(): Promise<{ accountId: string; projectId: string } | null> {
+    const [account, another] = await this.#db.select({ id: accounts.id }).from(accounts).limit(2);
+    if (!account || another) return null;
+    const first = await this.#db
+      .select({ accountId: projects.accountId, projectId: projects.id })
+      .from(projects)
+      .where(and(eq(projects.accountId, account.id), isNull(projects.deletedAtMs)))
+      .orderBy(asc(projects.id))
+      .limit(1)
+      .get();
+    return first ?? null;
   }
 
   async createProject(project: ProjectRecord): Promise<void> {

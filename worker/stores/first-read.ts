@@ -4,6 +4,7 @@ import type { BatchItem } from "drizzle-orm/batch";
 import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Database } from "./database";
 import { joinedJob, toJob } from "./job-rows";
+import { selectActive, toModuleSession } from "./module-session-store";
 import { selectRuns, toRun } from "./run-rows";
 import { datasets, environments, functions, jobs, projects, runs, tasks, trainingSessions, uploads } from "./schema";
 import { selectSessions, toSession } from "./session-rows";
@@ -17,7 +18,9 @@ export interface FirstReadQuery {
 /** `owner` selects the account of whoever is calling; null when nothing is to be read. */
 export function firstReadOf(db: Database, read: FirstRead, owner: SQLWrapper): FirstReadQuery | null {
   const mine = (table: Owned, ...more: SQL[]): SQL | undefined =>
-    read.kind === "none" ? undefined : and(eq(table.id, read.id), sql`${table.accountId} = ${owner}`, ...more);
+    read.kind === "none" || read.kind === "module"
+      ? undefined
+      : and(eq(table.id, read.id), sql`${table.accountId} = ${owner}`, ...more);
   switch (read.kind) {
     case "none":
       return null;
@@ -52,6 +55,8 @@ export function firstReadOf(db: Database, read: FirstRead, owner: SQLWrapper): F
       return of(db.select().from(environments).where(mine(environments)), (environment) => ({ environment }));
     case "run":
       return of(selectRuns(db, mine(runs)), (row) => ({ run: toRun(row) }));
+    case "module":
+      return of(selectActive(db, sql`${owner}`), (row) => ({ module: toModuleSession(row) }));
     case "session":
       return of(selectSessions(db, mine(trainingSessions)), (row) => ({ session: toSession(row) }));
   }

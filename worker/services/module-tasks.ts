@@ -1,0 +1,165 @@
+/** What a session has done for it: preprocessing, training, an import. Each is a task like any other. */
+import { DomainError } from "../domain/errors";
+import type { JobRecord } from "../domain/job";
+import {
+  checkModel,
+  filledConfig,
+  METHOD_OF_TASK_TYPE,
+  moduleHyperparameters,
+  PARAMETER_OF,
+  translated,
+  type FilledModuleConfig,
+} from "../domain/module-config";
+import type { ModuleChanges, ModuleSession, ModuleTaskType } from "../domain/module-sessions";
+import { importMessage, importState } from "../domain/module-state";
+import { cancelJob } from "./control-job";
+import { cachedTask, contentName } from "./module-cache";
+import type { KeyedModuleCall, ModuleView } from "./module-services";
+import {
+  cancelLive,
+  cancelTasks,
+  changedMeanwhile,
+  heldSession,
+  inProjectOf,
+  jobOf,
+  requireState,
+  taskOf,
+  viewOf,
+  type ModulePorts,
+} from "./module-session";
+import type { JobRequest } from "./services";
+import type { SpecPorts } from "./job-spec";
+import type { CreatePorts } from "./create-job";
+import { submitJob } from "./submit-job";
+
+export interface TaskPorts extends ModulePorts, SpecPorts, CreatePorts {
+  sha256Hex: (text: string) => Promise<string>;
+}
+
+/** With a `cache_dir`, what was preprocessed from the same data for the same model is used again. */
+export async function preprocessModule(ports: TaskPorts, call: KeyedModuleCall): Promise<ModuleView> {
+  const session = await heldSession(ports, call);
+  requireState("preprocess", session);
+  if (session.trainDatasetId === null) {
+    throw new DomainError("conflict", "there is no data yet, in state 'setup'; next: POST /upload_dataset/{key}");
+  }
+  const config = filledConfig(session);
+  const baseModel = baseOf(session, config);
+  const outputName = await contentName(ports, session, config, baseModel);
+  const cached = await cachedTask(ports, session, config, outputName);
+  if (cached) return attach(ports, session, "preprocess", cached.job, cached.data);
+  const request = { ...trainingRequest(session, config, baseModel), outputName };
+  return attach(ports, session, "preprocess", await submit(ports, call, session, { ...request, kind: "preprocess" }));
+}
+
+export async function startModuleTraining(ports: TaskPorts, call: KeyedModuleCall): Promise<ModuleView> {
+  const session = await heldSession(ports, call);
+  requireState("train", session);
+  // An import that came in between makes no other model of it.
+  const preprocessed = await jobOf(ports, session, session.preprocessJobId);
+  const request = trainingRequest(session, filledConfig(session), preprocessed.baseModel);
+  const job = await submit(ports, call, session, { ...request, preprocessedBy: preprocessed.id });
+  return attach(ports, session, "train", job);
+}
+
+export async function stopModuleTraining(ports: TaskPorts, call: KeyedModuleCall, force: boolean): Promise<ModuleView> {
+  const session = await heldSession(ports, call);
+  if (force) {
+    await cancelTasks(ports, session);
+    const ended = await ports.moduleSessions.end(session.id, ports.clock.nowMs());
+    if (ended) await cancelTasks(ports, ended);
+    return viewOf(null);
+  }
+  requireState("stop", session);
+  const job = await cancelJob(ports, await jobOf(ports, session, session.trainJobId));
+  return viewOf({ ...session, train: taskOf(job) });
+}
+
+export async function importModuleModel(
+  ports: TaskPorts,
+  call: KeyedModuleCall,
+  { name, taskType }: { name: string; taskType: ModuleTaskType },
+): Promise<ModuleView> {
+  const session = await heldSession(ports, call);
+  if (importState(session.import) === "importing") {
+    throw new DomainError("conflict", "a model is being imported, state 'importing'; GET /import_status tells its end");
+  }
+  const method = METHOD_OF_TASK_TYPE[taskType];
+  const request: JobRequest = {
+    ...{ kind: "import", method, baseModel: name, datasetId: null, functions: [], hyperparameters: {} },
+    outputName: `training-module-${session.id}`,
+  };
+  const words = { base_model: "model_name", method: "model_type" };
+  const job = await inWords(words, async () => {
+    checkModel(name, method);
+    return submit(ports, call, session, request);
+  });
+  const view = await attach(ports, session, "import", job, { importedModel: name });
+  return { ...view, message: importMessage(taskOf(job)) };
+}
+
+/** As the session's parameters have it; the model that it has imported is the import itself. */
+function baseOf(session: ModuleSession, { model }: FilledModuleConfig): string {
+  if (model !== session.importedModel || session.importJobId === null) return model;
+  const state = importState(session.import);
+  if (state === "imported") return `job_${session.importJobId}`;
+  const why = `the model '${model}' is not imported: its import is in state '${state}'`;
+  throw new DomainError("conflict", `${why}; GET /import_status tells more`);
+}
+
+/** What is trained; preprocessing is of the very same. */
+function trainingRequest(session: ModuleSession, config: FilledModuleConfig, baseModel: string): JobRequest {
+  return {
+    method: METHOD_OF_TASK_TYPE[config.taskType],
+    baseModel,
+    datasetId: session.trainDatasetId,
+    functions: [],
+    hyperparameters: moduleHyperparameters(config),
+    outputName: `training-module-${session.id}`,
+    eval: {
+      datasetId: session.testDatasetId,
+      everyEpochs: config.epochsPerTestRun,
+      metrics: config.evalMetrics,
+      atStart: config.initEval,
+    },
+  };
+}
+
+/** The version in the key makes two calls at once one task, and a later call another. */
+async function submit(
+  ports: TaskPorts,
+  { principal }: KeyedModuleCall,
+  session: ModuleSession,
+  request: JobRequest,
+): Promise<JobRecord> {
+  const route = `training-module.${request.kind ?? "train"}`;
+  const key = `${session.id}.${String(session.version)}`;
+  const idempotency = { route, key, requestSha256: await ports.sha256Hex(JSON.stringify(request)) };
+  return inWords(PARAMETER_OF, () => submitJob(ports, inProjectOf(session, principal), request, idempotency));
+}
+
+type Slot = "preprocess" | "train" | "import";
+
+/** Makes `job` the session's. When another call was quicker, a job that is nobody's is cancelled. */
+async function attach(
+  ports: TaskPorts,
+  session: ModuleSession,
+  slot: Slot,
+  job: JobRecord,
+  also: ModuleChanges = {},
+): Promise<ModuleView> {
+  const changes = { ...also, [`${slot}JobId`]: job.id };
+  if (await ports.moduleSessions.change(session, changes)) return viewOf({ ...session, [slot]: taskOf(job) });
+  const now = await ports.moduleSessions.active(session.accountId);
+  if (now?.id === session.id && now[`${slot}JobId`] === job.id) return viewOf(now);
+  await cancelLive(ports, job);
+  throw changedMeanwhile();
+}
+
+async function inWords<T>(words: Readonly<Record<string, string>>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw translated(error, words);
+  }
+}
