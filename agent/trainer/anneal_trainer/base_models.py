@@ -8,6 +8,7 @@ apart from a model that does not load. Only safetensors, configuration and token
 
 from __future__ import annotations
 
+import fnmatch
 import os
 
 from .adapter_base import base_of, merge
@@ -32,6 +33,18 @@ def prepare(base: BaseModel, folder: str, token: str | None) -> str:
     if base.id is None:
         raise TrainerFailure("base_model_unavailable", "The base model has no id")
     return _download(base.id, token)
+
+
+def files_of(folder: str) -> list[str]:
+    """The files of a base model's folder that are read, sorted: no code, no pickles, no second copy of the weights."""
+    names = (
+        os.path.relpath(os.path.join(parent, name), folder) for parent, _, files in os.walk(folder) for name in files
+    )
+    return sorted(name for name in names if _matches(name, HUB_FILES) and not _matches(name, HUB_IGNORED))
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def needs_hub(base: BaseModel) -> bool:

@@ -5,7 +5,6 @@ What comes is what training would load: safetensors, configuration and tokenizer
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import shutil
@@ -76,7 +75,7 @@ def _check(folder: str) -> None:
         raise TrainerFailure(
             "base_model_unavailable", f"The base model is of a kind that is not known here: {error}"
         ) from error
-    weights = [path for path in _wanted(folder) if path.endswith(".safetensors")]
+    weights = [path for path in base_models.files_of(folder) if path.endswith(".safetensors")]
     if not weights:
         raise TrainerFailure("base_model_unavailable", "The base model has no safetensors weights")
     missing = sorted(_named_shards(folder) - {os.path.basename(path) for path in weights})
@@ -110,7 +109,7 @@ def _tokenizer_of(folder: str):
 def _copy(source: str, folder: str) -> None:
     """The files that training would read. Of a hub's cache they are links to what other jobs use: the agent deletes
     what it is told of, so each becomes a file of its own, without room where the file system has hard links."""
-    for name in _wanted(source):
+    for name in base_models.files_of(source):
         target = os.path.join(folder, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         real = os.path.realpath(os.path.join(source, name))
@@ -118,10 +117,3 @@ def _copy(source: str, folder: str) -> None:
             os.link(real, target)
         except OSError:
             shutil.copyfile(real, target)
-
-
-def _wanted(folder: str) -> list[str]:
-    names = (
-        os.path.relpath(os.path.join(parent, name), folder) for parent, _, files in os.walk(folder) for name in files
-    )
-    return sorted(name for name in names if any(fnmatch.fnmatch(name, p) for p in base_models.HUB_FILES))

@@ -10,10 +10,10 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .base_models import name_of
+from .base_models import files_of, name_of
 from .config import RowConfig
 from .report import Reporter
 
@@ -106,13 +106,8 @@ def _hash_of_rows(examples: Examples) -> str:
 def _hash_of_base(folder: str) -> str:
     """Of every file that is not weights: tokenizer, chat template, configuration."""
     told = hashlib.sha256()
-    for path in sorted(_files(folder)):
-        name = os.path.relpath(path, folder)
+    for name in files_of(folder):
         if not name.endswith((".safetensors", ".safetensors.index.json")):
-            with open(path, "rb") as file:
+            with open(os.path.join(folder, name), "rb") as file:
                 told.update(f"{name} {hashlib.sha256(file.read()).hexdigest()}\n".encode())
     return told.hexdigest()
-
-
-def _files(folder: str) -> Iterable[str]:
-    return (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)

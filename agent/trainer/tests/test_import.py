@@ -54,6 +54,8 @@ def test_a_folder_is_copied_without_code_and_pickles(tmp_path, tiny):
     shutil.copytree(tiny, source)
     (source / "modeling_evil.py").write_text("raise SystemExit('code of a model was run')\n")
     (source / "pytorch_model.bin").write_bytes(b"pickle")
+    (source / "onnx").mkdir()
+    (source / "onnx" / "config.json").write_text("{}")
     done = imported(tmp_path / "task", {"kind": "path", "path": str(source)})
     assert names(done["dir"]) == names(tiny)
     # The agent deletes what it is told of.

@@ -1,10 +1,14 @@
 """Tasks of kind `preprocess`: what they tell and leave, and that training on it is training without it, to the bit."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
+from forked import Forked, train
 from in_process import checkpoints, losses, run_here
+from test_row_methods import small_base
 from trainer_process import (
     classification_config,
     embedding_config,
@@ -15,6 +19,7 @@ from trainer_process import (
 )
 
 from anneal_trainer.failures import TrainerFailure
+from anneal_trainer.report import Reporter
 
 CHATS = [
     {"messages": [{"role": "user", "content": f"{n}"}, {"role": "assistant", "content": "yes" * n}]} for n in range(9)
@@ -109,6 +114,21 @@ def test_rows_that_the_prompt_fills_are_dropped_from_a_cache_too(tmp_path):
         preprocessed(tmp_path, config)
 
 
+@pytest.mark.parametrize("make", [classification_config, embedding_config])
+def test_rows_are_cut_where_the_model_ends_without_its_weights(tmp_path, make):
+    base = small_base(tmp_path / "base", "roberta")
+    config = make(tmp_path, base_model=base, h={"max_steps": 2, "max_seq_length": 512})
+    path = Path(config["dataset"]["path"])
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text(
+        "".join(json.dumps({k: v * 50 if "text" in k else v for k, v in row.items()}) + "\n" for row in rows)
+    )
+    _, cache = preprocessed(tmp_path, config)
+    plain = run_here(tmp_path / "plain", config)
+    ready = run_here(tmp_path / "ready", {**config, "preprocessed": cache, "output_dir": str(tmp_path / "ready-out")})
+    assert losses(ready) == losses(plain) and not any("tokenised here" in message for message in notices(ready))
+
+
 def test_what_cannot_be_preprocessed_says_why(tmp_path):
     (tmp_path / "grpo").mkdir()
     with pytest.raises(TrainerFailure, match="nothing to preprocess"):
@@ -117,3 +137,24 @@ def test_what_cannot_be_preprocessed_says_why(tmp_path):
     with pytest.raises(TrainerFailure, match="line 2 has no completion") as caught:
         preprocessed(tmp_path, config)
     assert caught.value.reason == "invalid_dataset"
+
+
+class StoppedAtFirstProgress(Reporter):
+    """The agent's SIGTERM comes while a line is being written."""
+
+    def _write(self, type, fields):
+        super()._write(type, fields)
+        if type == "progress":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def stopped_at_first_progress(fd: int, path: str) -> None:
+    train(fd, path, StoppedAtFirstProgress)
+
+
+def test_a_preprocess_task_stops_when_the_agent_says_so(tmp_path):
+    rows = [{"text": f"row {n}", "score": n} for n in range(1500)]
+    config = {**regression_config(tmp_path, rows=rows), "task": "preprocess"}
+    lines = Forked(tmp_path / "task", config, stopped_at_first_progress).finish()
+    assert [line["type"] for line in lines] == ["started", "progress", "stopped"]
+    assert (lines[1]["step"], lines[1]["total_steps"], lines[2]["step"]) == (1000, 1500, 0)
