@@ -159,6 +159,8 @@ def _train(
     if config.preprocessed is not None and config.method != "grpo":
         present = tokenised.conditions(config, folder, job.examples())
         job.tokenised = tokenised.load(config.preprocessed, present, report)
+        if job.tokenised is not None:
+            report.notice("The rows come tokenised, from the preprocessed data")
     writer = ModelWriter(config.base_model, folder, config.output_dir, job.kind)
     best = EvaluationCallback(report, writer, config.eval, config.early_stop, config.resume_from)
     callback = ReportCallback(
