@@ -78,14 +78,27 @@ def test_the_first_of_two_processes_tests(tmp_path):
     assert set(checkpoints(lines, "test")) == {6} and lines[-1]["type"] == "finished"
 
 
-@pytest.mark.parametrize(("make", "steps"), [(classification_config, 2), (regression_config, 1), (embedding_config, 2)])
-def test_two_processes_learn_from_rows_as_one_does(tmp_path, make, steps):
+@pytest.mark.parametrize(
+    ("make", "steps", "metrics"),
+    [
+        (classification_config, 2, ["accuracy", "f1", "roc_auc"]),
+        (regression_config, 1, ["rmse", "pearson"]),
+        (embedding_config, 2, ["spearman", "mse"]),
+    ],
+)
+def test_two_processes_learn_from_rows_as_one_does(tmp_path, make, steps, metrics):
+    plan = {"dataset": make(make_folder(tmp_path / "eval"))["dataset"], "split_percent": None, "every_steps": steps}
     # tiny-llama has no dropout, whose masks would be each rank's own.
     changes = {"base_model": TINY, "h": {"batch_size": 2, "global_batch_size": 8, "max_steps": steps}}
+    changes["eval"] = {**plan, "metrics": metrics}
     one = Forked(tmp_path / "one", make(make_folder(tmp_path / "one"), **changes)).finish()
     two = world(tmp_path / "two", make, **changes)
     assert_near(one, two, ["loss", "grad_norm", "learning_rate"])
     assert_near_weights(one, two, steps)
+    # Each row counts once, also where ranks have unevenly many.
+    told, same = ([line["values"] for line in lines if line.get("kind") == "eval"] for lines in (one, two))
+    assert len(told) == len(same) == 1 and told[0].keys() == {*metrics, "epoch"}
+    assert [same[0][name] for name in metrics] == pytest.approx([told[0][name] for name in metrics], abs=1e-4)
 
 
 def make_folder(folder):
