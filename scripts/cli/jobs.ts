@@ -14,6 +14,7 @@ import { postOnce } from "./request";
 
 interface CreateOptions {
   spec?: string;
+  kind?: string;
   method?: string;
   baseModel?: string;
   dataset?: string;
@@ -47,6 +48,7 @@ function addCreate(jobs: Command): void {
     .command("create")
     .description("from a JSON file, from options, or from both (options win)")
     .option("--spec <file>", "the request's body as JSON; - is stdin")
+    .option("--kind <kind>", "train (the default), preprocess or import")
     .option("--method <method>", "sft_text, grpo, classification, regression or embedding")
     .option("--base-model <model>", "a name of the catalogue, a Hugging Face id, or job_<id>")
     .option("--dataset <id>", "ds_…")
@@ -69,6 +71,7 @@ async function requestOf(options: CreateOptions): Promise<Record<string, unknown
   const base = options.spec === undefined ? {} : await readSpec(options.spec);
   const hyperparameters = { ...anything.parse(base["hyperparameters"] ?? {}), ...Object.fromEntries(options.set) };
   const given = {
+    kind: options.kind,
     method: options.method,
     base_model: options.baseModel,
     dataset_id: options.dataset,
@@ -91,13 +94,14 @@ async function readSpec(file: string): Promise<Record<string, unknown>> {
 
 function addReading(jobs: Command): void {
   withPaging(jobs.command("list"))
+    .option("--kind <kind>", "jobs that train (the default), preprocess or import")
     .option("--status <status>", "only jobs in this status")
     .option("--method <method>", "only jobs of this method")
     .option("--project <id>", "only jobs of this project (ms-…)")
     .action(async (options: Record<string, string | undefined>, command: Command) => {
       const { api, out } = contextOf(command);
-      const { limit, after, status, method, project } = options;
-      const path = `${NATIVE}/jobs${query({ limit, after, status, method, project_id: project })}`;
+      const { limit, after, kind, status, method, project } = options;
+      const path = `${NATIVE}/jobs${query({ limit, after, kind, status, method, project_id: project })}`;
       out.list(await api.get(path, anyList), ["id", "status", "method", "base_model", "output_name", "created_at"]);
     });
   jobs

@@ -9,6 +9,7 @@ import type { JobRecord } from "../../worker/domain/job";
 import type { DownloadRequest } from "../../worker/services/download-blob";
 import type { JobRequest } from "../../worker/services/services";
 import {
+  chunksOf,
   code,
   jobRequest,
   mustClaim,
@@ -259,6 +260,13 @@ describe("evaluations", () => {
     expect(spec.eval).toEqual({ split_percent: 25, every_epochs: 2, metrics: ["accuracy", "f1"], at_start: true });
     const plain = await submit(principal, { ...request, eval: { datasetId, metrics: [], atStart: false } });
     expect(plain.spec.eval).toEqual({ dataset_id: datasetId });
+    const labelled = async (labels: string[][]) => {
+      const rows = labels.map((row, n) => JSON.stringify({ text: `t${String(n)}`, labels: row })).join("\n");
+      return (await using((s) => s.uploadDataset(principal, { name: "l", chunks: chunksOf(rows), maxBytes: 1e6 }))).id;
+    };
+    const single = { ...request, datasetId: await labelled([["a"], ["b"], ["c"]]) };
+    const several = submit(principal, { ...single, eval: { datasetId: await labelled([["a", "b"], ["c"], []]) } });
+    expect(await refusal(several)).toEqual(["dataset_format_incompatible", "eval.dataset_id"]);
     for (const [changes, field] of [
       [{ everySteps: 3 }, "eval.every_epochs"],
       [{ everyEpochs: 0 }, "eval.every_epochs"],

@@ -50,15 +50,19 @@ export function checkHasAnswers(dataset: DatasetRecord, field: string): void {
 function checkTestable(method: Method, trained: DatasetRecord, dataset: DatasetRecord | null): void {
   const isGenerated = method === "sft_text" || method === "grpo";
   if (isGenerated) checkHasAnswers(dataset ?? trained, dataset ? "test.dataset_id" : "dataset_id");
-  if (!dataset) return;
+  if (dataset) checkAlike(method, trained, dataset, "test.dataset_id");
+}
+
+/** Rows to evaluate or to test on are of the kind of those that are trained on. */
+export function checkAlike(method: Method, trained: DatasetRecord, dataset: DatasetRecord, field: string): void {
   if (dataset.format !== trained.format) {
     const misfit = `its format is ${dataset.format}, and the training data's is ${trained.format}`;
-    throw new DomainError("dataset_format_incompatible", misfit, { field: "test.dataset_id" });
+    throw new DomainError("dataset_format_incompatible", misfit, { field });
   }
   const [labels, trainedLabels] = [dataset.profile?.labels, trained.profile?.labels];
   if (method === "classification" && labels && trainedLabels && !mayBeLabelled(labels, trainedLabels)) {
     const misfit = `its labels are ${labels.kind}, and the training data's are ${trainedLabels.kind}`;
-    throw new DomainError("dataset_format_incompatible", misfit, { field: "test.dataset_id" });
+    throw new DomainError("dataset_format_incompatible", misfit, { field });
   }
 }
 

@@ -3,7 +3,7 @@ import { jobSpec, method as methodSchema, type BaseModelRef, type JobSpec, type 
 import type { Principal } from "../domain/accounts";
 import { parseBaseModel } from "../domain/base-model";
 import { baseMisfit } from "../domain/catalogue";
-import { DomainError, invalid } from "../domain/errors";
+import { invalid } from "../domain/errors";
 import { normaliseEarlyStop, normaliseEvaluation } from "../domain/evaluation";
 import { parseGpu } from "../domain/gpu";
 import { normaliseHyperparameters } from "../domain/hyperparameters";
@@ -12,7 +12,7 @@ import type { DatasetStore, FunctionStore, Settings } from "../domain/ports";
 import { normaliseDownsample, normaliseRebalance } from "../domain/preparation";
 import { checkProvider } from "../domain/provider";
 import { checkKind, type SentFields } from "../domain/task-kinds";
-import { checkHasAnswers, normaliseTest } from "../domain/testing";
+import { checkAlike, checkHasAnswers, normaliseTest } from "../domain/testing";
 import { baseJob, type BaseJobPorts } from "./base-job";
 import { jobDatasets, type JobDatasets } from "./job-datasets";
 import { rewardFunctions, testFunctions, type FoundFunction } from "./job-functions";
@@ -136,10 +136,7 @@ function evaluationOf(
   { eval: wanted, earlyStop }: JobRequest,
   datasets: JobDatasets,
 ): Pick<JobSpec, "eval" | "early_stop"> {
-  if (datasets.eval && datasets.eval.format !== datasets.train.format) {
-    const misfit = `its format is ${datasets.eval.format}, and the training data's is ${datasets.train.format}`;
-    throw new DomainError("dataset_format_incompatible", misfit, { field: "eval.dataset_id" });
-  }
+  if (datasets.eval) checkAlike(method, datasets.train, datasets.eval, "eval.dataset_id");
   return {
     ...(wanted && { eval: normaliseEvaluation(method, { ...wanted, datasetId: datasets.eval?.id }) }),
     ...(earlyStop && { early_stop: normaliseEarlyStop(method, wanted !== undefined, earlyStop) }),
