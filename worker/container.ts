@@ -12,6 +12,7 @@ import { WorkerVerifyQueue } from "./queues/verify";
 import * as accounts from "./services/accounts";
 import * as agents from "./services/agents";
 import { authenticate } from "./services/authenticate";
+import { buildSession } from "./services/build-session";
 import { checkpointVerdict } from "./services/checkpoint-verdict";
 import { claimTask } from "./services/claim-task";
 import { TaskCheckpoints } from "./services/commit-checkpoint";
@@ -22,6 +23,7 @@ import * as deletion from "./services/delete-record";
 import { downloadBlob } from "./services/download-blob";
 import { artifactResponse, artifactUrl } from "./services/final-artifact";
 import { importRuns } from "./services/import-runs";
+import * as environments from "./services/environments";
 import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
 import { jobProgress } from "./services/job-progress";
@@ -38,7 +40,11 @@ import { authenticateOpen } from "./services/open-account";
 import { renewedToken, TaskReports } from "./services/report-task";
 import { retryJob } from "./services/retry-job";
 import * as runs from "./services/runs";
+import type { EnvironmentServices } from "./services/environment-services";
 import type { Services } from "./services/services";
+import type { TrainingServices } from "./services/training-services";
+import { chooseSessionDataset, sessionDataUrl } from "./services/session-data";
+import { cancelSession, jobAtItsEnd, startSession } from "./services/start-session";
 import type { SessionUploadServices } from "./services/session-upload-services";
 import * as sessionUploads from "./services/session-uploads";
 import { startModuleSession } from "./services/start-module-session";
@@ -50,6 +56,7 @@ import { evalResults, trainingInfo } from "./services/task-results";
 import type { TaskServices } from "./services/task-services";
 import { testedCheckpoints } from "./services/tested-checkpoints";
 import { uploadModuleData } from "./services/upload-module-data";
+import * as trainingSessions from "./services/training-sessions";
 import * as datasets from "./services/upload-dataset";
 import { UploadSession } from "./services/upload-session";
 import * as uploads from "./services/uploads";
@@ -71,9 +78,11 @@ import { D1ModuleSessionStore } from "./stores/module-session-store";
 import { R2MultipartStore } from "./stores/multipart-store";
 import { R2PartStore } from "./stores/part-store";
 import { D1RunStore } from "./stores/run-store";
+import { SecretBox } from "./stores/secret-box";
 import { R2SpecStore } from "./stores/spec-store";
 import { SignedTokens } from "./stores/signed-tokens";
 import { AgentTokenSigner, UploadUrlSigner, WorkerUrlSigner } from "./stores/signers";
+import { sessionStatus } from "./domain/training-sessions";
 import { D1TrainingSessionStore } from "./stores/training-session-store";
 import { D1UploadStore } from "./stores/upload-store";
 import { Archive, FILE_BYTES } from "./streams/archive";
@@ -138,6 +147,8 @@ function ports(env: Env, later: Later, faults: Faults) {
     doors: new ObjectJobDoors(env.JOB),
     directory: new ObjectAgentDirectory(env.AGENT),
     settings: config.settings,
+    secrets: new SecretBox(config.signingKey),
+    pause: (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms)),
     random: () => Math.random(),
     ...{ clock, ids, later, faults, sha256Hex },
   };
@@ -150,6 +161,8 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     authenticate: (key, scope, read) => authenticate(p, key, scope, read),
     ...accountServices(p),
     ...artifactServices(p),
+    ...environmentServices(p),
+    ...trainingServices(p),
     ...sessionUploadServices(p),
     ...jobServices(p),
     ...taskServices(p),
@@ -180,6 +193,33 @@ function accountServices(p: Ports) {
     listKeys: (principal, page) => accounts.listKeys(p, principal, page),
     revokeKey: (principal, id) => accounts.revokeKey(p, principal, id),
   } satisfies Partial<Services>;
+}
+
+function environmentServices(p: Ports) {
+  return {
+    createEnvironment: (principal, environment) => environments.createEnvironment(p, principal, environment),
+    listEnvironments: (principal, ofAccount) => environments.listEnvironments(p, principal, ofAccount),
+    updateEnvironment: (principal, environment, changes) =>
+      environments.updateEnvironment(p, principal, environment, changes),
+  } satisfies EnvironmentServices;
+}
+
+function trainingServices(p: Ports) {
+  return {
+    createSession: (principal, session) => trainingSessions.createSession(p, principal, session),
+    listSessions: (principal, status, page) => trainingSessions.listSessions(p, principal, status, page),
+    listSessionNames: (principal, status, page) => trainingSessions.listSessionNames(p, principal, status, page),
+    sessionStatusOf: (session) => sessionStatus(session, p.clock.nowMs()),
+    sessionRunIds: (session) => p.trainingSessions.runIds(session.id),
+    sessionRuns: (session, page) => p.runs.ofSession(session.id, page),
+    addSessionRuns: (principal, session, runIds) => trainingSessions.addSessionRuns(p, principal, session, runIds),
+    buildSession: (principal, session) => buildSession(p, principal, session),
+    sessionDataUrl: (session, origin) => sessionDataUrl(p, session, origin),
+    chooseSessionDataset: (principal, session, name) => chooseSessionDataset(p, principal, session, name),
+    startSession: (principal, session) => startSession(p, principal, session),
+    cancelSession: (principal, session) => cancelSession(p, principal, session),
+    jobAtItsEnd: (job) => jobAtItsEnd(p, job),
+  } satisfies TrainingServices;
 }
 
 function artifactServices(p: Ports) {

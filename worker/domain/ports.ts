@@ -106,6 +106,7 @@ export interface DatasetStore {
   createFromUpload(dataset: DatasetRecord): Promise<boolean>;
   get(accountId: string, id: string): Promise<DatasetRecord | null>;
   byIds(accountId: string, ids: string[]): Promise<DatasetRecord[]>;
+  newestNamed(accountId: string, projectId: string, name: string): Promise<DatasetRecord | null>;
   list(accountId: string, page: PageRequest, filter: { projectId?: string }): Promise<Page<DatasetRecord>>;
 }
 

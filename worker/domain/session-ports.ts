@@ -67,7 +67,7 @@ export interface EnvironmentUpdate extends Change {
       | "allowedProjects"
     >
   >;
-  /** Merged into the configuration as JSON merge patches are (RFC 7396). */
+  /** Its keys take the place of those of the configuration; the others stay. */
   mergeConfig?: Record<string, unknown>;
   /** In place of an enabled model of the same id. */
   enable?: EnvironmentModel;

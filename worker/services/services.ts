@@ -31,6 +31,8 @@ import type { RunServices } from "./run-services";
 import type { SessionUploadServices } from "./session-upload-services";
 import type { ModuleServices } from "./module-services";
 import type { TaskServices } from "./task-services";
+import type { EnvironmentServices } from "./environment-services";
+import type { TrainingServices } from "./training-services";
 import type { NewDataset } from "./upload-dataset";
 import type { NewUpload, SentBytes, UploadStatus } from "./uploads";
 import type {
@@ -141,7 +143,8 @@ export interface NewKey {
   key: string;
 }
 
-export interface Services extends ModuleServices, RunServices, SessionUploadServices, TaskServices {
+export interface Services
+  extends TaskServices, SessionUploadServices, RunServices, ModuleServices, EnvironmentServices, TrainingServices {
   /** Throws `unauthenticated`. A key without `scope` is `forbidden`. */
   authenticate(key: string, scope: Scope, read: FirstRead): Promise<{ principal: Principal; first: FirstReadResult }>;
 

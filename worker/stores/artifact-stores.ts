@@ -54,6 +54,18 @@ export class D1DatasetStore implements DatasetStore {
     return (await Promise.all(reads)).flat();
   }
 
+  async newestNamed(accountId: string, projectId: string, name: string): Promise<DatasetRecord | null> {
+    const ofProject = and(eq(datasets.accountId, accountId), eq(datasets.projectId, projectId));
+    const row = await this.#databases(shardOf(accountId))
+      .select()
+      .from(datasets)
+      .where(and(ofProject, eq(datasets.name, name), isNull(datasets.deletedAtMs)))
+      .orderBy(desc(datasets.id))
+      .limit(1)
+      .get();
+    return row ?? null;
+  }
+
   async list(accountId: string, page: PageRequest, filter: { projectId?: string }): Promise<Page<DatasetRecord>> {
     const rows = await this.#databases(shardOf(accountId))
       .select()

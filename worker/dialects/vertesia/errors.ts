@@ -1,5 +1,6 @@
 /** The errors of the Vertesia dialect, as its client reads them: `message` first. The only renderer of this dialect. */
 import { z } from "@hono/zod-openapi";
+import { DomainError } from "../../domain/errors";
 import type { Failure } from "../../http/failure";
 
 export const vertesiaError = z
@@ -22,4 +23,34 @@ const TITLES: Readonly<Record<number, string>> = {
 
 export function renderVertesiaError({ status, message }: Failure): z.infer<typeof vertesiaError> {
   return { status, error: TITLES[status] ?? "Internal Server Error", message };
+}
+
+/** What a session asks of its job comes from fields of these names, and from its environment's configuration. */
+const SESSION_WORDS: Readonly<Record<string, string>> = {
+  base_model: "model",
+  dataset_id: "dataset",
+  upload_id: "dataset",
+  file: "dataset",
+  output_name: "name",
+};
+const OF_THE_CONFIGURATION = /^(gpu|provider|max_cost_usd|max_duration_seconds|hyperparameters)\b/;
+
+/** What the domain refuses of a job, told in the words of a session. */
+export function inSessionWords<T>(work: () => Promise<T>): Promise<T> {
+  const word = (field: string) => (OF_THE_CONFIGURATION.test(field) ? `config.anneal.${field}` : field);
+  return inWords((field) => SESSION_WORDS[field] ?? word(field), work);
+}
+
+/** What a body names and is not there is a bad request: only what the path names is not found. */
+export async function inWords<T>(wordOf: (field: string) => string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.detail.field === undefined) throw error;
+    const { field } = error.detail;
+    const ours = wordOf(field);
+    const message = error.message.startsWith(field) ? ours + error.message.slice(field.length) : error.message;
+    const code = error.code === "not_found" ? "invalid_request" : error.code;
+    throw new DomainError(code, message, { ...error.detail, field: ours });
+  }
 }

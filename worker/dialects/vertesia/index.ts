@@ -1,9 +1,10 @@
 /** The Vertesia dialect (docs/dialects/vertesia.md). */
 import type { Dialect } from "../../http/dialect";
+import { environmentRoutes } from "./environment-routes";
 import { renderVertesiaError, vertesiaError } from "./errors";
-import { getUploadUrlRoute } from "./routes/get-upload-url";
 import { runRoutes } from "./run-routes";
 import { isStrict } from "./strict";
+import { trainingRoutes } from "./training-routes";
 
 export const vertesiaDialect: Dialect = {
   name: "vertesia",
@@ -14,5 +15,5 @@ export const vertesiaDialect: Dialect = {
   errorSchema: vertesiaError,
   renderError: renderVertesiaError,
   isStrict,
-  routes: [getUploadUrlRoute, ...runRoutes],
+  routes: [...trainingRoutes, ...environmentRoutes, ...runRoutes],
 };
