@@ -2,19 +2,18 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { ask, newAccountClient, WORKER_URL, type WorkerClient } from "../harness/worker-client";
+import {
+  configured,
+  DATA,
+  get,
+  post,
+  ROWS,
+  started,
+  uploaded,
+  type Refusal,
+  type Status,
+} from "./training-module-setup";
 
-interface Status {
-  status: string;
-  message: string;
-  import_status: string;
-  key?: string;
-  config?: Record<string, unknown>;
-}
-interface Refusal {
-  detail: string | { loc: (string | number)[]; msg: string; type: string }[];
-}
-
-const ROWS = '{"text":"good","label":"yes"}\n{"text":"bad","label":"no"}\n';
 const DEFAULTS = {
   model: "anneal/tiny-llama",
   task_type: "text-generation",
@@ -28,13 +27,6 @@ const DEFAULTS = {
   cache_dir: null,
   overwrite_cache: false,
 };
-
-async function started(): Promise<{ client: WorkerClient; key: string }> {
-  const client = await newAccountClient();
-  const answer = await client.get<Status>("/start_session");
-  expect([answer.status, answer.body]).toEqual([200, expect.objectContaining({ status: "setup" })]);
-  return { client, key: answer.body.key ?? "" };
-}
 
 /** Every endpoint that takes a key, called well but for it. */
 const KEYED: [string, string, unknown?][] = [
@@ -66,7 +58,8 @@ async function call(client: WorkerClient, method: string, path: string, body?: u
 
 describe("a session", () => {
   it("is begun once, and its key is told", async () => {
-    const { client, key } = await started();
+    const client = await newAccountClient();
+    const key = (await client.get<Status>("/start_session")).body.key ?? "";
     expect(key).toMatch(/^tm_[\w-]{43}$/);
     const second = await client.get<Refusal>("/start_session");
     expect(second.status).toBe(409);
@@ -146,5 +139,190 @@ describe("a key", () => {
     const { key } = await started();
     const rows = await env.DB.prepare("SELECT * FROM module_sessions").all();
     expect(JSON.stringify(rows.results)).not.toContain(key.slice(3));
+  });
+});
+
+describe("the parameters", () => {
+  it("are set one by one, shown whole, and put back by null", async () => {
+    const session = await started();
+    const answer = await post(session, "/parameters/KEY", { task_type: "classification", model: "BERT", epochs: 5 });
+    expect(answer.status).toBe(200);
+    const config = {
+      ...DEFAULTS,
+      ...{ task_type: "classification", model: "BERT", epochs: 5, batch_size: 16 },
+      eval_metrics: ["loss", "accuracy", "f1"],
+    };
+    expect(answer.body).toMatchObject({ status: "setup", key: session.key, config });
+    const more = { seed: 0, init_eval: true, cache_dir: " c ", overwrite_cache: true, epochs: null };
+    expect((await post(session, "/parameters/KEY", more)).body.config).toEqual({
+      ...{ ...config, epochs: 3 },
+      ...{ seed: 0, init_eval: true, cache_dir: "c", overwrite_cache: true },
+    });
+    expect((await get(session, "/parameters")).body.config).toMatchObject({ seed: 0, cache_dir: "c", model: "BERT" });
+  });
+
+  it.each<[string, unknown, (string | number)[], string]>([
+    ["a text for a number", { epochs: "three" }, ["body", "epochs"], "float_type"],
+    ["a fraction", { batch_size: 1.5 }, ["body", "batch_size"], "int_type"],
+    ["no epoch", { epochs: 0 }, ["body", "epochs"], "greater_than_equal"],
+    [
+      "too many epochs between tests",
+      { epochs_per_test_run: 10_001 },
+      ["body", "epochs_per_test_run"],
+      "less_than_equal",
+    ],
+    ["a text for a flag", { init_eval: "yes" }, ["body", "init_eval"], "bool_type"],
+    ["a text for a list", { eval_metrics: "loss" }, ["body", "eval_metrics"], "list_type"],
+    ["a number in a list of texts", { eval_metrics: ["loss", 1] }, ["body", "eval_metrics", 1], "string_type"],
+    ["another task", { task_type: "vision" }, ["body", "task_type"], "enum"],
+    ["an unknown parameter", { epoch: 1 }, ["body", "epoch"], "extra_forbidden"],
+    ["no JSON", "{", ["body"], "json_invalid"],
+    ["a list", [], ["body"], "model_attributes_type"],
+    ["a metric of another task", { eval_metrics: ["accuracy"] }, ["body", "eval_metrics"], "value_error"],
+    ["a rate beyond what trains", { learning_rate: 0 }, ["body", "learning_rate"], "value_error"],
+    ["a batch beyond what is possible", { batch_size: 100_000 }, ["body", "batch_size"], "value_error"],
+    ["a name that is no model's", { model: "no such model" }, ["body", "model"], "value_error"],
+    ["a path", { model: "/etc" }, ["body", "model"], "value_error"],
+    ["a model that the task cannot train", { model: "BERT" }, ["body", "model"], "value_error"],
+  ])("refuse %s with 422", async (_, body, loc, type) => {
+    const session = await started();
+    const answer = await post<Refusal>(session, "/parameters/KEY", body);
+    expect([answer.status, answer.body.detail]).toEqual([422, [{ loc, msg: expect.stringMatching(/./), type }]]);
+    expect((await get(session, "/parameters")).body.config).toEqual(DEFAULTS);
+  });
+
+  it("tell all that is wrong with them at once", async () => {
+    const answer = await post<Refusal>(await started(), "/parameters/KEY", { epochs: "x", seed: -1, model: 3, x: 1 });
+    expect(answer.body.detail).toMatchObject([
+      { loc: ["body", "model"] },
+      { loc: ["body", "epochs"] },
+      { loc: ["body", "seed"] },
+      { loc: ["body", "x"] },
+    ]);
+  });
+
+  it("refuse a force_restart that is no number", async () => {
+    const session = await started();
+    for (const [method, path] of [
+      ["GET", "/start_session?force_restart=maybe"],
+      ["POST", `/training/stop/${session.key}?force_restart=`],
+    ] as const) {
+      const answer = await call(session.client, method, path);
+      const detail = [{ loc: ["query", "force_restart"], msg: expect.any(String), type: "int_parsing" }];
+      expect([answer.status, answer.body]).toEqual([422, { detail }]);
+    }
+  });
+});
+
+describe("the data", () => {
+  it("comes as two files in whatever order, and the last ones count", async () => {
+    const session = await started();
+    const answer = await uploaded(session, { test_file: ROWS, train_file: ROWS + ROWS });
+    expect(answer.body).toMatchObject({ status: "setup", message: expect.stringContaining("4 rows to train on, 2") });
+    expect((await uploaded(session, DATA)).body.message).toContain("2 rows to train on, 2");
+  });
+
+  it.each<[string, Record<string, string>, number, unknown]>([
+    [
+      "a missing file",
+      { train_file: ROWS },
+      422,
+      [{ loc: ["body", "test_file"], msg: "Field required", type: "missing" }],
+    ],
+    [
+      "another file",
+      { ...DATA, extra: ROWS },
+      422,
+      [{ loc: ["body", "extra"], msg: "is not a field of this form", type: "value_error" }],
+    ],
+    ["a bad line", { ...DATA, test_file: `${ROWS}{"text":` }, 400, expect.stringMatching(/^test_file: .*line 3/)],
+    ["an empty file", { ...DATA, train_file: "" }, 400, expect.stringMatching(/^train_file: /)],
+    [
+      "no rows of a known kind",
+      { ...DATA, train_file: '{"x":1}\n' },
+      400,
+      expect.stringMatching(/^train_file: .*'messages'/),
+    ],
+  ])("is refused with %s, and nothing of it is kept", async (_, files, status, detail) => {
+    const session = await started();
+    const answer = await uploaded<Refusal>(session, files);
+    expect([answer.status, answer.body]).toEqual([status, { detail }]);
+    const kept = await session.client.get<{ data: unknown[] }>("/anneal/v1/datasets");
+    expect(kept.body.data).toEqual([]);
+    const early = await post<Refusal>(session, "/preprocess/KEY");
+    expect([early.status, early.body.detail]).toEqual([409, expect.stringContaining("POST /upload_dataset/{key}")]);
+  });
+
+  it("must be a form", async () => {
+    const answer = await post<Refusal>(await started(), "/upload_dataset/KEY", {});
+    expect([answer.status, answer.body]).toEqual([415, { detail: "send this as multipart/form-data" }]);
+  });
+});
+
+describe("a call in the wrong state", () => {
+  it.each([
+    ["POST", "/training/start/KEY", "'preprocessed'"],
+    ["POST", "/training/stop/KEY", "'training'"],
+    ["GET", "/download_model/KEY", "'trained'"],
+    ["GET", "/download_results/KEY", "'trained'"],
+  ])("says the state and what would be right: %s %s in setup", async (method, path, right) => {
+    const { client, key } = await started();
+    const answer = await call(client, method, path.replace("KEY", key));
+    expect(answer.status).toBe(409);
+    expect(answer.body.detail).toContain(right);
+    expect(answer.body.detail).toContain("the state is 'setup'; next: POST /upload_dataset/{key}");
+  });
+
+  it.each(["/parameters/KEY", "/upload_dataset/KEY", "/preprocess/KEY"])(
+    "is refused once preprocessing has begun: POST %s",
+    async (path) => {
+      const session = await configured({ model: "anneal/tiny-bert" });
+      expect((await post(session, "/preprocess/KEY")).status).toBe(200);
+      const body = path.startsWith("/parameters") ? {} : undefined;
+      const answer = await call(session.client, "POST", path.replace("KEY", session.key), body);
+      expect(answer.status).toBe(409);
+      expect(answer.body.detail).toContain("'setup', and the state is 'preprocessing'; GET /preprocess_status");
+    },
+  );
+
+  it("is answered without a session too", async () => {
+    const client = await newAccountClient();
+    for (const path of ["/status", "/preprocess_status", "/import_status"]) {
+      expect((await client.get<Status>(path)).body).toMatchObject({ status: "none", import_status: "none" });
+    }
+    const answer = await client.get<Refusal>("/parameters");
+    expect([answer.status, answer.body.detail]).toEqual([404, expect.stringContaining("GET /start_session")]);
+  });
+});
+
+describe("the dialect", () => {
+  it("answers all its refusals in one shape", async () => {
+    const wrongMethod = await ask<Refusal>("/start_session", { method: "DELETE" });
+    expect([wrongMethod.status, wrongMethod.body]).toEqual([405, { detail: "this path takes GET" }]);
+    const noKey = await ask<Refusal>("/status");
+    expect([noKey.status, Object.keys(noKey.body)]).toEqual([401, ["detail"]]);
+  });
+
+  it("wants a key's scopes, and begins nothing with a key that only reads", async () => {
+    const { client } = await started();
+    const made = await client.post<{ key: string }>("/anneal/v1/keys", { name: "reader", scopes: ["read"] });
+    const headers = { authorization: `Bearer ${made.body.key}` };
+    expect((await ask("/start_session?force_restart=1", { headers })).status).toBe(403);
+    expect((await ask("/status", { headers })).status).toBe(200);
+  });
+
+  it("documents 422 and the sentence for every operation that can be refused by name", async () => {
+    const { body } = await ask<{ paths: Record<string, Record<string, { responses: object }>> }>(
+      "/openapi/training-module.json",
+    );
+    const operations = Object.entries(body.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { responses }]) => ({ name: `${method} ${path}`, responses })),
+    );
+    expect(operations.length).toBe(17);
+    for (const { name, responses } of operations) {
+      if (name.includes("{key}"))
+        expect([name, Object.keys(responses)]).toEqual([name, expect.arrayContaining(["422", "404", "409"])]);
+      if (name === "get /healthcheck") expect(Object.keys(responses)).not.toContain("401");
+    }
   });
 });

@@ -27,10 +27,12 @@ import {
   viewOf,
   type ModulePorts,
 } from "./module-session";
-import type { JobRequest } from "./services";
+import type { Idempotency, JobRequest } from "./services";
 import type { SpecPorts } from "./job-spec";
 import type { CreatePorts } from "./create-job";
 import { submitJob } from "./submit-job";
+
+const IMPORT_WORDS = { base_model: "model_name", method: "model_type" };
 
 export interface TaskPorts extends ModulePorts, SpecPorts, CreatePorts {
   sha256Hex: (text: string) => Promise<string>;
@@ -89,10 +91,14 @@ export async function importModuleModel(
     ...{ kind: "import", method, baseModel: name, datasetId: null, functions: [], hyperparameters: {} },
     outputName: `training-module-${session.id}`,
   };
-  const words = { base_model: "model_name", method: "model_type" };
-  const job = await inWords(words, async () => {
+  const job = await inWords(IMPORT_WORDS, async () => {
     checkModel(name, method);
-    return submit(ports, call, session, request);
+    return submitJob(
+      ports,
+      inProjectOf(session, call.principal),
+      request,
+      await idempotencyOf(ports, session, request),
+    );
   });
   const view = await attach(ports, session, "import", job, { importedModel: name });
   return { ...view, message: importMessage(taskOf(job)) };
@@ -125,17 +131,34 @@ function trainingRequest(session: ModuleSession, config: FilledModuleConfig, bas
   };
 }
 
-/** The version in the key makes two calls at once one task, and a later call another. */
+/** A task of the session's parameters and data: what is wrong with those is no fault of this request's form. */
 async function submit(
   ports: TaskPorts,
   { principal }: KeyedModuleCall,
   session: ModuleSession,
   request: JobRequest,
 ): Promise<JobRecord> {
+  const idempotency = await idempotencyOf(ports, session, request);
+  try {
+    return await submitJob(ports, inProjectOf(session, principal), request, idempotency);
+  } catch (error) {
+    const ours = translated(error, PARAMETER_OF);
+    if (!(ours instanceof DomainError) || ours.detail.field === undefined) throw ours;
+    const { field } = ours.detail;
+    const message = ours.message.startsWith(field) ? ours.message : `${field}: ${ours.message}`;
+    throw new DomainError("invalid_request", message);
+  }
+}
+
+/** The version in the key makes two calls at once one task, and a later call another. */
+async function idempotencyOf(
+  { sha256Hex }: TaskPorts,
+  session: ModuleSession,
+  request: JobRequest,
+): Promise<Idempotency> {
   const route = `training-module.${request.kind ?? "train"}`;
   const key = `${session.id}.${String(session.version)}`;
-  const idempotency = { route, key, requestSha256: await ports.sha256Hex(JSON.stringify(request)) };
-  return inWords(PARAMETER_OF, () => submitJob(ports, inProjectOf(session, principal), request, idempotency));
+  return { route, key, requestSha256: await sha256Hex(JSON.stringify(request)) };
 }
 
 type Slot = "preprocess" | "train" | "import";
