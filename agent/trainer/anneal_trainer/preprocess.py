@@ -9,8 +9,9 @@ from .config import RowConfig
 from .report import Reporter
 from .stop import StopSwitch
 
-MIN_CHUNK_ROWS = 1000
-MAX_CHUNKS = 20  # each has a fixed cost in the libraries
+# A chunk has a fixed cost in the libraries, and between two nothing is told.
+MIN_CHUNK_ROWS, MAX_CHUNK_ROWS = 1000, 50_000
+CHUNKS = 20
 
 
 def preprocess(
@@ -31,7 +32,7 @@ def preprocess(
     done = 0
     parts: dict[str, list] = {}
     for name, rows in zip(tokenised.PARTS, examples, strict=True):
-        size = max(MIN_CHUNK_ROWS, -(-len(rows) // MAX_CHUNKS))
+        size = min(max(MIN_CHUNK_ROWS, -(-len(rows) // CHUNKS)), MAX_CHUNK_ROWS)
         for start in range(0, len(rows), size):
             if stop.requested:
                 report.send("stopped", step=0)
