@@ -57,7 +57,7 @@ module.exports = {
       "records and bytes, no use-case",
       "^worker/stores/",
       ["worker/stores/", domain, protocol],
-      ["drizzle-orm", "zod"],
+      ["drizzle-orm", "jose", "zod"],
     ),
     onlyWithPlatform(
       "streams-are-plain",

@@ -27,6 +27,7 @@ import * as environments from "./services/environments";
 import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
 import { jobProgress } from "./services/job-progress";
+import { issueToken } from "./services/issue-token";
 import * as queries from "./services/job-queries";
 import { leaseTask } from "./services/lease-task";
 import { getCheckpoint, modelArchive, modelDownload } from "./services/model-download";
@@ -71,6 +72,8 @@ import { D1DeletionStore } from "./stores/deletion-store";
 import { digestStream, md5Base64, RunningDigest, sha256Hex, toHex } from "./stores/digests";
 import { D1EnvironmentStore } from "./stores/environment-store";
 import { D1JobStore } from "./stores/job-store";
+import { JwtKeys } from "./stores/jwt-keys";
+import { JoseJwts } from "./stores/jwts";
 import { D1KeyStore } from "./stores/key-store";
 import { R2ManifestStore } from "./stores/manifest-store";
 import { HmacModuleKeys } from "./stores/module-keys";
@@ -80,6 +83,7 @@ import { R2PartStore } from "./stores/part-store";
 import { D1RunStore } from "./stores/run-store";
 import { SecretBox } from "./stores/secret-box";
 import { R2SpecStore } from "./stores/spec-store";
+import { D1SigningKeyStore } from "./stores/signing-key-store";
 import { SignedTokens } from "./stores/signed-tokens";
 import { AgentTokenSigner, UploadUrlSigner, WorkerUrlSigner } from "./stores/signers";
 import { sessionStatus } from "./domain/training-sessions";
@@ -109,6 +113,19 @@ const ids: Ids = {
   randomHex: (bytes) => toHex(crypto.getRandomValues(new Uint8Array(bytes))),
 };
 
+const jwtsByEnv = new WeakMap<Env, JoseJwts>();
+
+/** One for an isolate: it keeps the keys that it has read. */
+function jwtsOf(env: Env): JoseJwts {
+  const known = jwtsByEnv.get(env);
+  if (known) return known;
+  const { signingKey, audience, outsideIssuer } = configOf(env);
+  const keys = new JwtKeys(new D1SigningKeyStore(databases(env.DB)), new SecretBox(signingKey), clock);
+  const made = new JoseJwts(keys, clock, audience, outsideIssuer);
+  jwtsByEnv.set(env, made);
+  return made;
+}
+
 /** Everything that stands behind the services' ports. */
 function ports(env: Env, later: Later, faults: Faults) {
   const config = configOf(env);
@@ -118,6 +135,7 @@ function ports(env: Env, later: Later, faults: Faults) {
   return {
     accounts: new D1AccountStore(dbs),
     keys: new D1KeyStore(dbs),
+    jwts: jwtsOf(env),
     datasets: new D1DatasetStore(dbs),
     functions: new D1FunctionStore(dbs),
     jobs: new D1JobStore(dbs),
@@ -169,6 +187,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     ...agentServices(p),
     ...runServices(p),
     ...moduleServices(p),
+    ...tokenServices(p),
     download: (token, request) => downloadBlob(p, token, request),
     tickJob: (jobId) => tickJob(p, jobId),
     sweep: () => sweep(p),
@@ -288,6 +307,14 @@ function taskServices(p: Ports) {
     artifactResponse: (job, role, filename, request) => artifactResponse(p, job, role, filename, request),
     artifactUrl: (job, role, filename, origin) => artifactUrl(p, job, role, filename, origin),
   } satisfies TaskServices;
+}
+
+function tokenServices(p: Ports) {
+  return {
+    issueToken: (request) => issueToken(p, request),
+    publicKeys: () => p.jwts.publicKeys(),
+    rotateKeys: () => p.jwts.rotate(),
+  } satisfies Partial<Services>;
 }
 
 function runServices(p: Ports) {

@@ -1,7 +1,8 @@
 /** Bindings, and configuration parsed once. */
 import { z } from "zod";
+import { isBareId } from "./domain/ids";
 import { isLoopback } from "./domain/loopback";
-import type { QueueMessage, Settings, VerifyMessage } from "./domain/ports";
+import type { OutsideIssuer, QueueMessage, Settings, VerifyMessage } from "./domain/ports";
 import type { AgentObjectRpc, JobObjectRpc, UploadObjectRpc } from "./objects/rpc";
 
 export interface Env {
@@ -25,6 +26,11 @@ export interface Env {
   ANNEAL_MIN_ISOLATION?: string;
   ANNEAL_TRAINING_MODULE_OPEN?: string;
   ANNEAL_LISTEN_HOST?: string;
+  ANNEAL_JWT_ISSUER?: string;
+  ANNEAL_JWT_JWKS_URL?: string;
+  ANNEAL_JWT_ALGORITHMS?: string;
+  ANNEAL_JWT_AUDIENCE?: string;
+  ANNEAL_JWT_ACCOUNT?: string;
 }
 
 const MIN_SECRET_BYTES = 32;
@@ -50,7 +56,29 @@ const config = z.object({
   ANNEAL_TRAINING_MODULE_OPEN: z.stringbool().default(false),
   /** The address that the worker is served on, told by whoever serves it; unset where that is the world. */
   ANNEAL_LISTEN_HOST: z.string().optional(),
+  ANNEAL_JWT_ISSUER: z.string().min(1).optional(),
+  ANNEAL_JWT_JWKS_URL: z.url().optional(),
+  ANNEAL_JWT_ALGORITHMS: z
+    .string()
+    .regex(/^(ES|RS|PS)(256|384|512)(,(ES|RS|PS)(256|384|512))*$/, "must be a list such as ES256,RS256")
+    .default("ES256"),
+  ANNEAL_JWT_AUDIENCE: z.string().min(1).optional(),
+  ANNEAL_JWT_ACCOUNT: z.string().refine(isBareId, "is not the id of an account").optional(),
 });
+
+/** Null where no issuer is set. Throws when some of what belongs together is missing, or the keys could be forged on the way. */
+function outsideIssuer(c: z.output<typeof config>, audience: string): OutsideIssuer | null {
+  const { ANNEAL_JWT_ISSUER: issuer, ANNEAL_JWT_JWKS_URL: jwksUrl, ANNEAL_JWT_ACCOUNT: accountId } = c;
+  if (issuer === undefined && jwksUrl === undefined && accountId === undefined) return null;
+  if (issuer === undefined || jwksUrl === undefined || accountId === undefined) {
+    throw new Error("ANNEAL_JWT_ISSUER, ANNEAL_JWT_JWKS_URL and ANNEAL_JWT_ACCOUNT are set together or not at all");
+  }
+  const { protocol, hostname } = new URL(jwksUrl);
+  const isLocal = c.ANNEAL_DEPLOYMENT === "dev" && protocol === "http:" && isLoopback(hostname);
+  if (protocol !== "https:" && !isLocal) throw new Error("ANNEAL_JWT_JWKS_URL must begin with https:");
+  const algorithms = c.ANNEAL_JWT_ALGORITHMS.split(",");
+  return { issuer, jwksUrl, algorithms, audience: c.ANNEAL_JWT_AUDIENCE ?? audience, accountId };
+}
 
 export interface Config {
   deployment: string;
@@ -60,6 +88,10 @@ export interface Config {
   signingKey: string;
   /** Never where anything but this machine can reach the worker. */
   isTrainingModuleOpen: boolean;
+  /** `aud` of our JWTs. */
+  audience: string;
+  /** Whose JWTs are good here besides our own. */
+  outsideIssuer: OutsideIssuer | null;
   settings: Settings;
 }
 
@@ -76,6 +108,7 @@ export function configOf(env: Env): Config {
   }
   const c = result.data;
   const [gpuType = "", gpuCount = ""] = c.ANNEAL_DEFAULT_GPU.split(":");
+  const audience = `anneal-${c.ANNEAL_DEPLOYMENT}`;
   const dev = c.ANNEAL_DEPLOYMENT === "dev";
   const made: Config = {
     deployment: c.ANNEAL_DEPLOYMENT,
@@ -83,6 +116,8 @@ export function configOf(env: Env): Config {
     adminToken: c.ANNEAL_ADMIN_TOKEN,
     signingKey: c.ANNEAL_SIGNING_KEY,
     isTrainingModuleOpen: c.ANNEAL_TRAINING_MODULE_OPEN && isLoopback(c.ANNEAL_LISTEN_HOST ?? ""),
+    audience,
+    outsideIssuer: outsideIssuer(c, audience),
     settings: {
       heartbeatMs: c.ANNEAL_HEARTBEAT_MS,
       leaseMs: c.ANNEAL_LEASE_MS,

@@ -7,6 +7,9 @@ import { ulid } from "ulid";
 /** All accounts live in one database today; the code is in every id from the first on. */
 export const FIRST_SHARD = "00";
 
+/** Of a project, in every dialect and in tokens. */
+export const PROJECT_PREFIX = "ms-";
+
 const ULID_PATTERN = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 
 /** A fresh id in `shard`, made at `nowMs`. */

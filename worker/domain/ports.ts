@@ -9,12 +9,14 @@ import type { JobStatus } from "./job-status";
 import type { EnvironmentRecord } from "./environments";
 import type { ModuleSession } from "./module-sessions";
 import type { RetrievedRun } from "./runs";
+import type { Credential, TokenNames } from "./token-ports";
 import type { TrainingSession } from "./training-sessions";
 import type { UploadRecord } from "./uploads";
 
 export type * from "./deletion-ports";
 export type * from "./job-object-ports";
 export type * from "./run-ports";
+export type * from "./token-ports";
 export type * from "./session-ports";
 
 export interface Clock {
@@ -94,8 +96,13 @@ export interface KeyStore {
   list(accountId: string, page: PageRequest): Promise<Page<ApiKeyRecord>>;
   /** False when there is no such live key. */
   revoke(accountId: string, id: string, nowMs: number): Promise<boolean>;
-  /** The principal of a live key and the route's first read, in one batch. */
-  authenticate(sha256: string, read: FirstRead): Promise<{ principal: Principal | null; first: FirstReadResult }>;
+  /** Whoever a live credential speaks for and the route's first read, in one batch. */
+  authenticate(
+    credential: Credential,
+    read: FirstRead,
+  ): Promise<{ principal: Principal | null; first: FirstReadResult }>;
+  /** What a token tells of a principal; null when the account has no such project. */
+  names(principal: Pick<Principal, "accountId" | "projectId" | "keyId">): Promise<TokenNames | null>;
   /** Writes `last_used_at` if it is older than a minute. */
   touch(keyId: string, nowMs: number): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /**
- * Who is calling: an API key in `Authorization: Bearer` or `X-API-Key`. As route middleware only: a wildcard in a dialect
+ * Who is calling: an API key or a JWT in `Authorization: Bearer` or `X-API-Key`. As route middleware only: a wildcard in a dialect
  * would answer for its neighbours' paths. The key's look-up and the route's first read are one batch.
  */
 import type { Context, MiddlewareHandler } from "hono";
@@ -11,7 +11,7 @@ import type { HttpEnv } from "./http-env";
 /** `read` gets the path's parameters as they came, not yet validated. */
 export function keyAuth(scope: Scope, read: (params: Record<string, string>) => FirstRead): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
-    const key = presentedCredential(c);
+    const key = presentedCredential(c.req.raw);
     const { principal, first } = await c.var.services.authenticate(key, scope, read(c.req.param()));
     c.set("principal", principal);
     c.set("first", first);
@@ -23,7 +23,7 @@ export function keyAuth(scope: Scope, read: (params: Record<string, string>) => 
 export function adminAuth(adminToken: (c: Context<HttpEnv>) => string | null): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     const expected = adminToken(c);
-    const presented = presentedCredential(c);
+    const presented = presentedCredential(c.req.raw);
     if (expected === null || !(await sameSecret(presented, expected))) {
       throw new DomainError("unauthenticated", "this is not the admin token of the deployment");
     }
@@ -35,18 +35,25 @@ export function hasCredential(c: Context<HttpEnv>): boolean {
   return c.req.header("authorization") !== undefined || c.req.header("x-api-key") !== undefined;
 }
 
-function presentedCredential(c: Context<HttpEnv>): string {
-  const authorization = c.req.header("authorization");
-  const header = c.req.header("x-api-key");
-  const bearer = authorization === undefined ? undefined : bearerToken(authorization);
-  if (bearer !== undefined && header !== undefined && bearer !== header) {
-    throw new DomainError("unauthenticated", "Authorization and X-API-Key hold different credentials");
-  }
-  const credential = bearer ?? header;
-  if (credential === undefined || credential === "") {
+/** Throws `unauthenticated` when there is none, or two that differ. */
+export function presentedCredential(request: Request): string {
+  const credential = credentialIn(request);
+  if (credential === null) {
     throw new DomainError("unauthenticated", "no API key: send it as 'Authorization: Bearer <key>' or in X-API-Key");
   }
   return credential;
+}
+
+/** null: the request shows none. */
+export function credentialIn({ headers }: Request): string | null {
+  const authorization = headers.get("authorization");
+  const header = headers.get("x-api-key");
+  const bearer = authorization === null ? null : bearerToken(authorization);
+  if (bearer !== null && header !== null && bearer !== header) {
+    throw new DomainError("unauthenticated", "Authorization and X-API-Key hold different credentials");
+  }
+  const credential = bearer ?? header;
+  return credential === "" ? null : credential;
 }
 
 function bearerToken(authorization: string): string {

@@ -44,7 +44,7 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   tags: string[];
   /** What the key must be good for; absent on the admin edge. */
   scope?: Scope;
-  /** Answers whoever asks: no credential is looked at. */
+  /** Asks for no credential: it answers anyone, or looks at the credential itself. */
   isPublic?: true;
   /** For a GET that changes something: Hono would run it for a HEAD too. */
   refusesHead?: true;
@@ -212,6 +212,7 @@ function documented(definition: AnyDefinition, host: RouteHost): RouteConfig {
     path,
     summary,
     ...(description === undefined ? {} : { description }),
+    ...(definition.isPublic ? { security: [] } : {}),
     tags,
     request: {
       ...(params ? { params: params as z.ZodObject } : {}),

@@ -33,6 +33,7 @@ import type { ModuleServices } from "./module-services";
 import type { TaskServices } from "./task-services";
 import type { EnvironmentServices } from "./environment-services";
 import type { TrainingServices } from "./training-services";
+import type { TokenServices } from "./token-services";
 import type { NewDataset } from "./upload-dataset";
 import type { NewUpload, SentBytes, UploadStatus } from "./uploads";
 import type {
@@ -144,8 +145,15 @@ export interface NewKey {
 }
 
 export interface Services
-  extends TaskServices, SessionUploadServices, RunServices, ModuleServices, EnvironmentServices, TrainingServices {
-  /** Throws `unauthenticated`. A key without `scope` is `forbidden`. */
+  extends
+    TaskServices,
+    TokenServices,
+    SessionUploadServices,
+    RunServices,
+    ModuleServices,
+    EnvironmentServices,
+    TrainingServices {
+  /** By an API key or a JWT. Throws `unauthenticated`. One without `scope` is `forbidden`. */
   authenticate(key: string, scope: Scope, read: FirstRead): Promise<{ principal: Principal; first: FirstReadResult }>;
 
   createAccount(name: string): Promise<{ account: AccountRecord; project: ProjectRecord; key: NewKey }>;

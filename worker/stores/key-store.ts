@@ -4,16 +4,19 @@ import { LAST_USED_RESOLUTION_MS, type ApiKeyRecord, type Principal } from "../d
 import { FIRST_SHARD } from "../domain/ids";
 import {
   NOTHING_READ,
+  type Credential,
   type FirstRead,
   type FirstReadResult,
   type KeyStore,
   type Page,
   type PageRequest,
+  type TokenNames,
 } from "../domain/ports";
 import type { Database, Databases } from "./database";
 import { firstReadOf } from "./first-read";
 import { pageLimit, toPage } from "./paging";
-import { apiKeys } from "./schema";
+import { holderOf } from "./holders";
+import { accounts, apiKeys, projects } from "./schema";
 
 export class D1KeyStore implements KeyStore {
   readonly #db: Database;
@@ -55,17 +58,28 @@ export class D1KeyStore implements KeyStore {
   }
 
   async authenticate(
-    sha256: string,
+    credential: Credential,
     read: FirstRead,
   ): Promise<{ principal: Principal | null; first: FirstReadResult }> {
-    const live = and(eq(apiKeys.sha256, sha256), isNull(apiKeys.revokedAtMs));
-    const key = this.#db.select().from(apiKeys).where(live);
-    // The account is not known yet: the first read finds it by the same key.
-    const owner = this.#db.select({ id: apiKeys.accountId }).from(apiKeys).where(live);
+    const { query, owner, principal } = holderOf(this.#db, credential);
     const first = firstReadOf(this.#db, read, owner);
-    if (first === null) return { principal: toPrincipal(await key), first: NOTHING_READ };
-    const [keys, rows] = await this.#db.batch([key, first.query]);
-    return { principal: toPrincipal(keys), first: { ...NOTHING_READ, ...first.result(rows) } };
+    if (first === null) return { principal: principal(await query), first: NOTHING_READ };
+    const [holders, rows] = await this.#db.batch([query, first.query]);
+    return { principal: principal(holders), first: { ...NOTHING_READ, ...first.result(rows) } };
+  }
+
+  async names({
+    accountId,
+    projectId,
+    keyId,
+  }: Pick<Principal, "accountId" | "projectId" | "keyId">): Promise<TokenNames | null> {
+    const [names] = await this.#db
+      .select({ account: accounts.name, project: projects.name, key: apiKeys.name })
+      .from(projects)
+      .innerJoin(accounts, eq(accounts.id, projects.accountId))
+      .innerJoin(apiKeys, eq(apiKeys.id, keyId))
+      .where(and(eq(projects.id, projectId), eq(projects.accountId, accountId), isNull(projects.deletedAtMs)));
+    return names ?? null;
   }
 
   async touch(keyId: string, nowMs: number): Promise<void> {
@@ -79,16 +93,4 @@ export class D1KeyStore implements KeyStore {
         ),
       );
   }
-}
-
-function toPrincipal(rows: (typeof apiKeys.$inferSelect)[]): Principal | null {
-  const key = rows[0];
-  if (!key) return null;
-  return {
-    accountId: key.accountId,
-    projectId: key.projectId,
-    keyId: key.id,
-    scopes: key.scopes,
-    lastUsedAtMs: key.lastUsedAtMs,
-  };
 }

@@ -3,8 +3,11 @@ import { z } from "@hono/zod-openapi";
 import { DomainError } from "../../domain/errors";
 import type { Failure } from "../../http/failure";
 
+const denial = z.object({ error: z.string(), message: z.string(), errorCode: z.string() });
+
+/** A token that is denied says why in a code. */
 export const vertesiaError = z
-  .object({ status: z.int(), error: z.string(), message: z.string() })
+  .union([z.object({ status: z.int(), error: z.string(), message: z.string() }), denial])
   .openapi("VertesiaError");
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -21,7 +24,9 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
-export function renderVertesiaError({ status, message }: Failure): z.infer<typeof vertesiaError> {
+export function renderVertesiaError({ status, message, detail }: Failure): z.infer<typeof vertesiaError> {
+  const errorCode = detail.facts?.["errorCode"];
+  if (typeof errorCode === "string") return { error: TITLES[status] ?? "", message, errorCode };
   return { status, error: TITLES[status] ?? "Internal Server Error", message };
 }
 

@@ -4,6 +4,7 @@ import { environmentRoutes } from "./environment-routes";
 import { renderVertesiaError, vertesiaError } from "./errors";
 import { runRoutes } from "./run-routes";
 import { isStrict } from "./strict";
+import { tokenRoutes } from "./token-routes";
 import { trainingRoutes } from "./training-routes";
 
 export const vertesiaDialect: Dialect = {
@@ -15,5 +16,5 @@ export const vertesiaDialect: Dialect = {
   errorSchema: vertesiaError,
   renderError: renderVertesiaError,
   isStrict,
-  routes: [...trainingRoutes, ...environmentRoutes, ...runRoutes],
+  routes: [...trainingRoutes, ...environmentRoutes, ...runRoutes, ...tokenRoutes],
 };
