@@ -29,6 +29,7 @@ const wranglerConfig = z.object({
     producers: z.array(z.looseObject({ queue: z.string() })),
     consumers: z.array(z.looseObject({ queue: z.string() })),
   }),
+  observability: z.looseObject({}),
   triggers: z.looseObject({}),
   vars: z.record(z.string(), z.unknown()),
 });

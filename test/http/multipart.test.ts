@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DomainError } from "../../worker/domain/errors";
-import { withUploadForm, wholeFile } from "../../worker/http/multipart";
+import { withFilesForm, withUploadForm, wholeFile, type FormFile } from "../../worker/http/multipart";
 
 const BOUNDARY = "--b-";
 const encoder = new TextEncoder();
@@ -119,6 +119,53 @@ describe("an upload form", () => {
     });
     expect((await refusal(work)).message).toBe("line 1 is bad");
     expect(sent.pulled()).toBeGreaterThan(6);
+  });
+});
+
+describe("a form of several files", () => {
+  const limits = { fileFields: ["one", "two"], maxBytes: 1024 * 1024 };
+  const text = file("two", "second\r\n--almost") + file("one", "first".repeat(50)) + END;
+  const take = async (chunks: Uint8Array[], use: (part: FormFile) => Promise<string>, maxBytes = limits.maxBytes) =>
+    withFilesForm(request(chunks).request, { ...limits, maxBytes }, async (files) => {
+      const taken: string[] = [];
+      for await (const part of files) taken.push(`${part.field}=${await use(part)}`);
+      return taken;
+    });
+  const content = async ({ chunks }: FormFile): Promise<string> => {
+    const decoder = new TextDecoder();
+    let read = "";
+    for await (const chunk of chunks) read += decoder.decode(chunk, { stream: true });
+    return read;
+  };
+
+  it("gives them in their order, however the body is cut", async () => {
+    const bytes = encoder.encode(text);
+    for (let size = 1; size <= bytes.byteLength; size += 7) {
+      const chunks = Array.from({ length: Math.ceil(bytes.byteLength / size) }, (_, i) =>
+        bytes.slice(i * size, (i + 1) * size),
+      );
+      expect(await take(chunks, content)).toEqual(["two=second\r\n--almost", `one=${"first".repeat(50)}`]);
+    }
+  });
+
+  it("drops what is not read of one when the next is asked for", async () => {
+    const one = async (part: FormFile) => (part.field === "two" ? "left" : content(part));
+    expect(await take([encoder.encode(text)], one)).toEqual(["two=left", `one=${"first".repeat(50)}`]);
+  });
+
+  it.each<[string, string, string | undefined]>([
+    ["a file twice", file("one", "a") + file("one", "b") + END, "one"],
+    ["another file", file("one", "a") + file("three", "b") + END, "three"],
+    ["a field", file("one", "a") + field("name", "b") + END, "name"],
+    ["its end cut off", text.slice(0, -12), undefined],
+    ["a file cut off", text.slice(0, -60), undefined],
+  ])("is refused with %s", async (_, wrong, name) => {
+    const error = await refusal(take([encoder.encode(wrong)], content));
+    expect([error.code, error.detail.field]).toEqual(["invalid_request", name]);
+  });
+
+  it("is cut at the limit of the whole body", async () => {
+    expect((await refusal(take([encoder.encode(text)], content, 200))).code).toBe("payload_too_large");
   });
 });
 
