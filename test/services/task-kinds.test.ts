@@ -11,6 +11,7 @@ import type { JobRequest } from "../../worker/services/services";
 import {
   chunksOf,
   code,
+  expire,
   jobRequest,
   mustClaim,
   newAccount,
@@ -199,6 +200,23 @@ describe("a preprocess task", () => {
     await using((s) => s.deleteJob(made));
     await using((s) => s.releaseTask(agent, lease.lease_id, { reason: "preempted", message: "x" }));
     expect((await mustClaim(agent)).inputs.preprocessed).toBeUndefined();
+  });
+
+  it("is done again by another agent when its own is lost, unless its data was committed by then", async () => {
+    const principal = await newAccount();
+    const { id } = await submit(principal, { ...jobRequest(await newDataset(principal)), kind: "preprocess" });
+    const [first, second] = [await newAgent(principal), await newAgent(principal)];
+    const lost = await mustClaim(first);
+    await reportStarted(first, lost);
+    await expire(id);
+    const lease = await mustClaim(second);
+    expect(lease).toMatchObject({ kind: "preprocess", attempt: 2, inputs: { resume: null } });
+    await reportStarted(second, lease);
+    expect(await code(commit(first, lost, [file("cache", "other")]))).toBe("stale_lease");
+    await commit(second, lease, [file("cache", "tokens")]);
+    await expire(id);
+    const made = await task(principal, id);
+    expect([made.status, (await read(made, "cache")).text]).toEqual(["completed", "tokens"]);
   });
 
   it("is named only by a training of the same rows, once it has completed", async () => {
