@@ -156,6 +156,7 @@ export const trainerLine = z.discriminatedUnion("type", [
     device: z.string(),
     versions: z.record(z.string(), z.string()),
   }),
+  /** The steps of a preprocess task are rows; an import has one, which is done when all is there. */
   z.object({ type: z.literal("progress"), step, total_steps: step, epoch: z.number() }),
   /** Finite numbers only: the trainer leaves out what is NaN or infinite. */
   z.object({ type: z.literal("metrics"), step, kind: metricKind, values: metricValues }),

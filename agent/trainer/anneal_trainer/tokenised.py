@@ -78,7 +78,7 @@ def load(folder: str, present: dict[str, object], report: Reporter) -> Tokenised
             saved = json.load(file)
         other = [word for name, word in _WORDS.items() if saved.get(name) != present[name]]
         if not other:
-            made = {name: load_from_disk(os.path.join(folder, name)) for name in saved["counts"]}
+            made = {name: load_from_disk(os.path.join(folder, name)) for name in PARTS if name in saved["counts"]}
             return Tokenised(made["train"], made.get("eval"))
         why = f"was made for another {', '.join(other)}"
     except (OSError, ValueError, KeyError) as error:
