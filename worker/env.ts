@@ -1,6 +1,6 @@
 /** Bindings, and configuration parsed once. */
 import { z } from "zod";
-import { isBareId } from "./domain/ids";
+import { parseId } from "./domain/ids";
 import { isLoopback } from "./domain/loopback";
 import type { OutsideIssuer, QueueMessage, Settings, VerifyMessage } from "./domain/ports";
 import type { AgentObjectRpc, JobObjectRpc, UploadObjectRpc } from "./objects/rpc";
@@ -35,6 +35,8 @@ export interface Env {
 
 const MIN_SECRET_BYTES = 32;
 const secret = z.string().min(MIN_SECRET_BYTES, `must have at least ${String(MIN_SECRET_BYTES)} bytes`);
+/** As the admin edge shows accounts. */
+const ACCOUNT_PREFIX = "acct_";
 const milliseconds = (byDefault: number) => z.coerce.number().int().min(1).default(byDefault);
 
 const config = z.object({
@@ -63,14 +65,18 @@ const config = z.object({
     .regex(/^(ES|RS|PS)(256|384|512)(,(ES|RS|PS)(256|384|512))*$/, "must be a list such as ES256,RS256")
     .default("ES256"),
   ANNEAL_JWT_AUDIENCE: z.string().min(1).optional(),
-  ANNEAL_JWT_ACCOUNT: z.string().refine(isBareId, "is not the id of an account").optional(),
+  ANNEAL_JWT_ACCOUNT: z
+    .string()
+    .refine((text) => parseId(ACCOUNT_PREFIX, text) !== null, "is not the id of an account, such as acct_01k…")
+    .optional(),
 });
 
 /** Null where no issuer is set. Throws when some of what belongs together is missing, or the keys could be forged on the way. */
 function outsideIssuer(c: z.output<typeof config>, audience: string): OutsideIssuer | null {
-  const { ANNEAL_JWT_ISSUER: issuer, ANNEAL_JWT_JWKS_URL: jwksUrl, ANNEAL_JWT_ACCOUNT: accountId } = c;
-  if (issuer === undefined && jwksUrl === undefined && accountId === undefined) return null;
-  if (issuer === undefined || jwksUrl === undefined || accountId === undefined) {
+  const { ANNEAL_JWT_ISSUER: issuer, ANNEAL_JWT_JWKS_URL: jwksUrl, ANNEAL_JWT_ACCOUNT: account } = c;
+  if (issuer === undefined && jwksUrl === undefined && account === undefined) return null;
+  const accountId = parseId(ACCOUNT_PREFIX, account ?? "");
+  if (issuer === undefined || jwksUrl === undefined || accountId === null) {
     throw new Error("ANNEAL_JWT_ISSUER, ANNEAL_JWT_JWKS_URL and ANNEAL_JWT_ACCOUNT are set together or not at all");
   }
   const { protocol, hostname } = new URL(jwksUrl);

@@ -1,16 +1,9 @@
 /** JWTs: issued for API keys, good in every dialect, never for more than their key, and over when it is. */
 import { env } from "cloudflare:workers";
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
-import {
-  createLocalJWKSet,
-  decodeJwt,
-  decodeProtectedHeader,
-  exportJWK,
-  generateKeyPair,
-  jwtVerify,
-  SignJWT,
-} from "jose";
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, generateKeyPair, jwtVerify, SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
+import { configOf } from "../../worker/env";
 import worker from "../../worker/index";
 import { JwtKeys } from "../../worker/stores/jwt-keys";
 import { databases } from "../../worker/stores/database";
@@ -258,14 +251,24 @@ describe("the keys", () => {
 });
 
 describe("an outside issuer", () => {
-  it("is refused where none is set, and whoever is set must be set whole", async () => {
-    const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
-    expect(await exportJWK(publicKey)).toMatchObject({ kty: "EC" });
-    const token = await new SignJWT({ sub: "u" })
-      .setProtectedHeader({ alg: "ES256", kid: "theirs" })
-      .setIssuer("https://issuer.test")
-      .setExpirationTime("5m")
-      .sign(privateKey);
-    expect((await new WorkerClient(token).get("/anneal/v1/jobs")).status).toBe(401);
+  const account = "acct_01k00000000000000000000000";
+  const set = { ANNEAL_JWT_ISSUER: "i", ANNEAL_JWT_JWKS_URL: "https://i.test/jwks", ANNEAL_JWT_ACCOUNT: account };
+
+  it("is no one where none is set", async () => {
+    const { privateKey } = await generateKeyPair("ES256");
+    const token = new SignJWT({ sub: "u" }).setProtectedHeader({ alg: "ES256", kid: "theirs" }).setIssuer("i");
+    const client = new WorkerClient(await token.setExpirationTime("5m").sign(privateKey));
+    expect((await client.get("/anneal/v1/jobs")).status).toBe(401);
+  });
+
+  it.each<[string, Record<string, string | undefined>, RegExp]>([
+    ["without an account", { ...set, ANNEAL_JWT_ACCOUNT: undefined }, /are set together/],
+    ["without keys", { ...set, ANNEAL_JWT_JWKS_URL: undefined }, /are set together/],
+    ["with keys that anyone on the way can change", { ...set, ANNEAL_JWT_JWKS_URL: "http://i.test/jwks" }, /https:/],
+    ["with a shared secret", { ...set, ANNEAL_JWT_ALGORITHMS: "HS256" }, /ANNEAL_JWT_ALGORITHMS/],
+    ["with an account of no form", { ...set, ANNEAL_JWT_ACCOUNT: "mine" }, /ANNEAL_JWT_ACCOUNT/],
+  ])("is not set %s: the deployment does not serve", (_, vars, message) => {
+    expect(() => configOf({ ...env, ...vars } as typeof env)).toThrow(message);
+    expect(configOf({ ...env, ...set }).outsideIssuer).toMatchObject({ algorithms: ["ES256"], audience: "anneal-dev" });
   });
 });

@@ -12,6 +12,8 @@ export interface TestPlane {
   account(name: string): Promise<TestAccount>;
   /** As cron would. */
   runScheduled(): Promise<void>;
+  /** Deploys the worker anew with these variables besides those that it has; what is stored stays. */
+  setVars(vars: Record<string, string>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -31,22 +33,25 @@ export async function startPlane(clocks: Clocks): Promise<TestPlane> {
   Object.assign(process.env, quietWranglerEnv(path.join(root, ".wrangler")));
   prepareAssets();
   const adminToken = randomBytes(32).toString("hex");
-  const harness = createTestHarness({
+  const secrets = { ANNEAL_ADMIN_TOKEN: adminToken, ANNEAL_SIGNING_KEY: randomBytes(32).toString("hex") };
+  const options = (more: Record<string, string>) => ({
     root,
     workers: [
       {
         configPath: "./wrangler.toml",
+        secrets,
         vars: {
           ANNEAL_DEPLOYMENT: "dev",
           ANNEAL_SUBSTITUTE_GPUS: "true",
           ANNEAL_HEARTBEAT_MS: String(clocks.heartbeatMs),
           ANNEAL_LEASE_MS: String(clocks.leaseMs),
           ANNEAL_RESUME_INTERVAL_MS: String(clocks.resumeIntervalMs),
+          ...more,
         },
-        secrets: { ANNEAL_ADMIN_TOKEN: adminToken, ANNEAL_SIGNING_KEY: randomBytes(32).toString("hex") },
       },
     ],
   });
+  const harness = createTestHarness(options({}));
   const { url: listening } = await harness.listen();
   const url = listening.origin;
   const worker = harness.getWorker();
@@ -61,6 +66,7 @@ export async function startPlane(clocks: Clocks): Promise<TestPlane> {
     async runScheduled() {
       await worker.scheduled({ cron: "* * * * *", scheduledTime: new Date() });
     },
+    setVars: (vars) => harness.update(options(vars)),
     close: () => harness.close(),
   };
 }
