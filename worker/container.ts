@@ -203,7 +203,8 @@ function accountServices(p: Ports) {
   return {
     createAccount: (name) => accounts.createAccount(p, name),
     listAccounts: (page) => accounts.listAccounts(p, page),
-    createProject: (principal, name) => accounts.createProject(p, principal, name),
+    createProject: (principal, name, more) => accounts.createProject(p, principal, name, more),
+    updateProject: (principal, project, changes) => accounts.updateProject(p, principal, project, changes),
     nextProjectName: (principal, stem) => accounts.nextProjectName(p, principal, stem),
     listProjects: (principal, page) => accounts.listProjects(p, principal, page),
     getProject: (principal, id) => accounts.getProject(p, principal, id),

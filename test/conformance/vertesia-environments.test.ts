@@ -1,9 +1,20 @@
 /** Environments and projects of the Vertesia dialect, and their models. */
 import { env as bindings } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { createExecutionContext } from "cloudflare:test";
+import { services } from "../../worker/container";
 import { SecretBox } from "../../worker/stores/secret-box";
 import { newAccountClient, type WorkerClient } from "../harness/worker-client";
-import { ENVIRONMENTS, mustBe, newEnvironment, refusal } from "./vertesia-setup";
+import {
+  ENVIRONMENTS,
+  importRuns,
+  mustBe,
+  newEnvironment,
+  newSession,
+  refusal,
+  runRow,
+  TRAINING,
+} from "./vertesia-setup";
 
 const TIMESTAMP = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const ACTOR = expect.stringMatching(/^user:[0-9a-z]{26}$/);
@@ -192,5 +203,117 @@ describe("the models of an environment", () => {
     for (const wrong of ["", "no such/model/x", `job_${"0".repeat(26)}`]) {
       expect(refusal(await enable(wrong))).toEqual([400, expect.stringContaining("model_id")]);
     }
+  });
+});
+
+const PROJECTS = "/api/v1/projects";
+
+interface Project {
+  id: string;
+  name: string;
+  account: string;
+  configuration: Record<string, unknown>;
+  [key: string]: unknown;
+}
+
+describe("a project", () => {
+  it("is created, listed, retrieved, updated and deleted", async () => {
+    const client = await newAccountClient();
+    const body = { name: "My Project", namespace: "my-project", description: "for tests", auto_config: true };
+    const created = mustBe(200, await client.post<Project>(PROJECTS, body));
+    expect(created).toEqual({
+      id: expect.stringMatching(/^ms-[0-9a-z]{26}$/),
+      name: "My Project",
+      namespace: "my-project",
+      description: "for tests",
+      account: ID,
+      configuration: { embeddings: {} },
+      plugins: [],
+      created_by: ACTOR,
+      updated_by: ACTOR,
+      created_at: TIMESTAMP,
+      updated_at: TIMESTAMP,
+    });
+    const path = `${PROJECTS}/${created.id}`;
+    expect(mustBe(200, await client.get(path))).toEqual(created);
+    const list = mustBe(200, await client.get<Project[]>(PROJECTS));
+    expect(list[0]).toEqual({ id: created.id, name: "My Project", account: created.account });
+    expect(list.map(({ name }) => name)).toEqual(["My Project", "default"]);
+    expect(mustBe(200, await client.get(`${PROJECTS}?account=${created.account}&account=x`))).toEqual(list);
+    expect(mustBe(200, await client.get(`${PROJECTS}?account=x`))).toEqual([]);
+
+    const first = mustBe(200, await client.get<Project>(`${PROJECTS}/${String(list[1]?.id)}`));
+    expect(first).toMatchObject({ namespace: "default", created_by: "system" });
+    const whole = {
+      ...created,
+      name: "renamed",
+      configuration: { default_model: "BERT", anneal: { max_cost_usd: 2 } },
+    };
+    const updated = mustBe(200, await put<Project>(client, path, whole));
+    const configuration = { embeddings: {}, ...whole.configuration };
+    expect(updated).toEqual({ ...created, name: "renamed", configuration, updated_at: TIMESTAMP });
+    const changed = await put(client, `${path}/configuration`, {
+      main_language: "fr",
+      default_model: "b",
+      anneal: null,
+    });
+    const now = { embeddings: {}, main_language: "fr", default_model: "b", anneal: null };
+    expect(mustBe(200, changed)).toEqual(now);
+    expect(mustBe(200, await client.get<Project>(path)).configuration).toEqual(now);
+
+    expect(mustBe(200, await client.delete(path))).toEqual({ id: created.id });
+    expect((await client.get(path)).status).toBe(404);
+    expect(refusal(await client.delete(`${PROJECTS}/${first.id}`))).toEqual([409, expect.stringContaining("API key")]);
+  });
+
+  it("is refused with what is undeclared or wrong, and is another account's secret", async () => {
+    const client = await newAccountClient();
+    const { id } = mustBe(200, await client.post<Project>(PROJECTS, { name: "p", namespace: "p" }));
+    const bodies: [string, unknown, RegExp][] = [
+      [id, { colour: 1 }, /colour/],
+      [id, { configuration: { colour: 1 } }, /configuration\.colour/],
+      [id, { configuration: { anneal: { colour: 1 } } }, /configuration\.anneal\.colour/],
+      [id, { namespace: "a b" }, /namespace/],
+      [id, { plugins: ["x"] }, /plugins/],
+      [id, { name: "" }, /name/],
+      [`${id}/configuration`, { anneal: { gpu: { type: "x" } } }, /configuration\.anneal\.gpu\.type/],
+    ];
+    for (const [path, body, message] of bodies) {
+      expect(refusal(await put(client, `${PROJECTS}/${path}`, body))).toEqual([400, expect.stringMatching(message)]);
+    }
+    expect(refusal(await client.post(PROJECTS, { name: "p" }))).toEqual([400, expect.stringContaining("namespace")]);
+    const stranger = await newAccountClient();
+    expect((await stranger.get(`${PROJECTS}/${id}`)).status).toBe(404);
+    expect((await put(stranger, `${PROJECTS}/${id}`, { name: "mine" })).status).toBe(404);
+    expect((await stranger.delete(`${PROJECTS}/${id}`)).status).toBe(404);
+    expect((await client.get(`${PROJECTS}/${id.replace("ms-", "")}`)).status).toBe(404);
+  });
+
+  it("goes with its runs and sessions", async () => {
+    const client = await newAccountClient();
+    const { id } = mustBe(200, await client.post<Project>(PROJECTS, { name: "p", namespace: "p" }));
+    const bare = id.replace("ms-", "");
+    const session = await newSession({ client, env: await newEnvironment(client) });
+    const runs = await importRuns(client, [runRow("one", { tags: ["t"] })]);
+    mustBe(200, await client.post(`${TRAINING}/${session}/add`, { runs }));
+    // Of a project that no key speaks for: only then can it go.
+    await bindings.DB.batch([
+      bindings.DB.prepare("UPDATE training_sessions SET project_id = ? WHERE id = ?").bind(bare, session),
+      bindings.DB.prepare("UPDATE runs SET project_id = ? WHERE id = ?").bind(bare, runs[0]),
+      bindings.DB.prepare("UPDATE run_tags SET project_id = ? WHERE run_id = ?").bind(bare, runs[0]),
+    ]);
+    mustBe(200, await client.delete(`${PROJECTS}/${id}`));
+    const ctx = createExecutionContext();
+    await services(bindings, (work) => ctx.waitUntil(work)).sweepDeleted();
+    const left = [
+      ["projects", "id", bare],
+      ["training_sessions", "id", session],
+      ["training_session_runs", "session_id", session],
+      ["runs", "id", runs[0]],
+      ["run_tags", "run_id", runs[0]],
+    ].map(([table, column, value]) =>
+      bindings.DB.prepare(`SELECT * FROM ${String(table)} WHERE ${String(column)} = ?`).bind(value),
+    );
+    for (const { results } of await bindings.DB.batch(left)) expect(results).toEqual([]);
   });
 });

@@ -20,6 +20,20 @@ export interface ProjectRecord {
   description: string | null;
   configuration: Record<string, unknown> | null;
   updatedAtMs: number | null;
+  /** null: made of the name. */
+  namespace: string | null;
+  /** null: made with its account. */
+  createdBy: string | null;
+  updatedBy: string | null;
+}
+
+/** What an update of a project says; what it leaves out stays. */
+export interface ProjectUpdate {
+  set?: Partial<Pick<ProjectRecord, "name" | "namespace" | "description">>;
+  /** Its keys take the place of those of the configuration; the others stay. */
+  mergeConfiguration?: Record<string, unknown>;
+  by: string;
+  nowMs: number;
 }
 
 export interface ApiKeyRecord {

@@ -3,13 +3,12 @@
  * as it was sent, so it is read by the same rules by which it was taken.
  */
 import { z } from "zod";
-import { DomainError } from "./errors";
+import { DomainError, invalid } from "./errors";
 import type { JobDefaults } from "./environments";
 import { parseGpu } from "./gpu";
 import { normaliseHyperparameters } from "./hyperparameters";
 import { checkProvider } from "./provider";
-
-const FIELD = "config.anneal";
+import { limitFault } from "./row-limits";
 
 /** The key in a configuration. */
 export const jobDefaultsSchema = z.strictObject({
@@ -33,13 +32,22 @@ export function jobDefaultsOf(config: Record<string, unknown> | null): JobDefaul
   };
 }
 
-/** Throws what a job would be refused for, naming `config.anneal.…`. */
-export function checkJobDefaults(config: Record<string, unknown>): void {
+/**
+ * A configuration that is to be kept: SQLite has a bound on the levels of what it reads as JSON, and what a job would be
+ * refused for is refused here. `field` is what the configuration is called: errors name `<field>.anneal.…`.
+ */
+export function checkConfiguration(field: string, config: Record<string, unknown>): void {
+  const fault = limitFault(config);
+  if (fault !== null) throw invalid(field, fault);
+  checkJobDefaults(`${field}.anneal`, config);
+}
+
+function checkJobDefaults(name: string, config: Record<string, unknown>): void {
   const parsed = jobDefaultsSchema.optional().nullable().safeParse(config["anneal"]);
   const issue = parsed.error?.issues[0];
   if (issue) {
     const keys = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
-    const field = [FIELD, ...issue.path, ...keys].join(".");
+    const field = [name, ...issue.path, ...keys].join(".");
     throw new DomainError("invalid_request", keys.length > 0 ? "is not a field that is known here" : issue.message, {
       field,
     });
@@ -53,7 +61,7 @@ export function checkJobDefaults(config: Record<string, unknown>): void {
     if (!(error instanceof DomainError)) throw error;
     throw new DomainError(error.code, error.message, {
       ...error.detail,
-      field: `${FIELD}.${error.detail.field ?? ""}`,
+      field: `${name}.${error.detail.field ?? ""}`,
     });
   }
 }

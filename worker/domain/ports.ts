@@ -1,6 +1,6 @@
 /** What services need of the world, as interfaces; `container.ts` alone knows who stands behind them. */
 import type { CheckpointManifest, JobSpec, TaskKind } from "../../protocol";
-import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord } from "./accounts";
+import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord, ProjectUpdate } from "./accounts";
 import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord, SlotOffer, TaskNeeds } from "./agents";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "./artifacts";
 import type { JobEvent, JobRecord } from "./job";
@@ -85,6 +85,8 @@ export interface AccountStore {
   create(account: AccountRecord, project: ProjectRecord, key: ApiKeyRecord, keySha256: string): Promise<void>;
   list(page: PageRequest): Promise<Page<AccountRecord>>;
   createProject(project: ProjectRecord): Promise<void>;
+  /** null when there is no such project. */
+  updateProject(accountId: string, id: string, update: ProjectUpdate): Promise<ProjectRecord | null>;
   /** The account and its first project, when the deployment has no other account. */
   only(): Promise<{ accountId: string; projectId: string } | null>;
   getProject(accountId: string, id: string): Promise<ProjectRecord | null>;

@@ -1,7 +1,16 @@
 /** Accounts with their first project and key; further projects and keys. */
-import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord, Scope } from "../domain/accounts";
-import { DomainError, invalid, notFound } from "../domain/errors";
+import {
+  actorOf,
+  type AccountRecord,
+  type ApiKeyRecord,
+  type Principal,
+  type ProjectRecord,
+  type ProjectUpdate,
+  type Scope,
+} from "../domain/accounts";
+import { checkedName, DomainError, invalid, notFound } from "../domain/errors";
 import { shardOf } from "../domain/ids";
+import { checkConfiguration } from "../domain/job-defaults";
 import type { AccountStore, Clock, Ids, KeyStore, Page, PageRequest } from "../domain/ports";
 import type { NewKey } from "./services";
 
@@ -33,14 +42,40 @@ export async function listAccounts(ports: AccountPorts, page: PageRequest): Prom
   return ports.accounts.list(page);
 }
 
-export async function createProject(ports: AccountPorts, principal: Principal, name: string): Promise<ProjectRecord> {
-  const project = newProject(ports.ids.next(), principal.accountId, name, ports.clock.nowMs());
+export async function createProject(
+  ports: AccountPorts,
+  principal: Principal,
+  name: string,
+  more: Partial<Pick<ProjectRecord, "namespace" | "description">> = {},
+): Promise<ProjectRecord> {
+  const by = actorOf(principal);
+  const project = {
+    ...newProject(ports.ids.next(), principal.accountId, name, ports.clock.nowMs()),
+    ...{ createdBy: by, updatedBy: by },
+    ...more,
+  };
   await ports.accounts.createProject(project);
   return project;
 }
 
 function newProject(id: string, accountId: string, name: string, createdAtMs: number): ProjectRecord {
-  return { id, accountId, name, createdAtMs, description: null, configuration: null, updatedAtMs: null };
+  const unset = { description: null, configuration: null, namespace: null, createdBy: null, updatedBy: null };
+  return { id, accountId, name, createdAtMs, updatedAtMs: null, ...unset };
+}
+
+export async function updateProject(
+  ports: AccountPorts,
+  principal: Principal,
+  project: ProjectRecord,
+  changes: Pick<ProjectUpdate, "set" | "mergeConfiguration">,
+): Promise<ProjectRecord> {
+  const { set, mergeConfiguration } = changes;
+  if (set?.name !== undefined) checkedName(set.name);
+  if (mergeConfiguration) checkConfiguration("configuration", mergeConfiguration);
+  const update = { ...changes, by: actorOf(principal), nowMs: ports.clock.nowMs() };
+  const updated = await ports.accounts.updateProject(principal.accountId, project.id, update);
+  if (!updated) throw notFound("project");
+  return updated;
 }
 
 export async function getProject(ports: AccountPorts, principal: Principal, id: string | null): Promise<ProjectRecord> {

@@ -2,7 +2,7 @@
 import { actorOf, type Principal } from "../domain/accounts";
 import type { EnvironmentRecord } from "../domain/environments";
 import { checkedName, invalid, notFound } from "../domain/errors";
-import { checkJobDefaults } from "../domain/job-defaults";
+import { checkConfiguration } from "../domain/job-defaults";
 import type { AccountStore, Clock, EnvironmentStore, EnvironmentUpdate, Ids, SecretSealer } from "../domain/ports";
 import { limitFault } from "../domain/row-limits";
 import type { EnvironmentChanges, EnvironmentFields, NewEnvironment } from "./environment-services";
@@ -67,7 +67,7 @@ export async function updateEnvironment(
   environment: EnvironmentRecord,
   { fields = {}, config, enable, disable }: EnvironmentChanges,
 ): Promise<EnvironmentRecord> {
-  if (config) checkConfig(config);
+  if (config) checkConfiguration("config", config);
   const update: EnvironmentUpdate = {
     set: await checked(ports, principal, fields),
     ...(config && { mergeConfig: config }),
@@ -87,24 +87,14 @@ async function checked(
   { apiKey, allowedProjects, ...fields }: Partial<EnvironmentFields>,
 ): Promise<NonNullable<EnvironmentUpdate["set"]>> {
   if (fields.name !== undefined) checkedName(fields.name);
-  if (fields.config) checkConfig(fields.config);
-  checkDepth("settings", fields.settings);
+  if (fields.config) checkConfiguration("config", fields.config);
+  const fault = limitFault(fields.settings);
+  if (fault !== null) throw invalid("settings", fault);
   return {
     ...fields,
     ...(allowedProjects && { allowedProjects: await ownProjects(ports, principal, allowedProjects) }),
     ...(apiKey === undefined ? {} : await sealed(ports, apiKey)),
   };
-}
-
-function checkConfig(config: Record<string, unknown>): void {
-  checkDepth("config", config);
-  checkJobDefaults(config);
-}
-
-/** What SQLite reads as JSON has a bound on its levels. */
-function checkDepth(field: string, value: unknown): void {
-  const fault = limitFault(value);
-  if (fault !== null) throw invalid(field, fault);
 }
 
 async function ownProjects(

@@ -19,7 +19,7 @@ import type {
   ReportResponse,
   TaskKind,
 } from "../../protocol";
-import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord, Scope } from "../domain/accounts";
+import type { AccountRecord, ApiKeyRecord, Principal, ProjectRecord, ProjectUpdate, Scope } from "../domain/accounts";
 import type { AgentPrincipal, AgentRecord, BootstrapTokenRecord } from "../domain/agents";
 import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "../domain/artifacts";
 import type { JobRecord } from "../domain/job";
@@ -158,7 +158,16 @@ export interface Services
 
   createAccount(name: string): Promise<{ account: AccountRecord; project: ProjectRecord; key: NewKey }>;
   listAccounts(page: PageRequest): Promise<Page<AccountRecord>>;
-  createProject(principal: Principal, name: string): Promise<ProjectRecord>;
+  createProject(
+    principal: Principal,
+    name: string,
+    more?: Partial<Pick<ProjectRecord, "namespace" | "description">>,
+  ): Promise<ProjectRecord>;
+  updateProject(
+    principal: Principal,
+    project: ProjectRecord,
+    changes: Pick<ProjectUpdate, "set" | "mergeConfiguration">,
+  ): Promise<ProjectRecord>;
   /** A name of the form `<stem>-<n>` that is free in the account. */
   nextProjectName(principal: Principal, stem: string): Promise<string>;
   listProjects(principal: Principal, page: PageRequest): Promise<Page<ProjectRecord>>;

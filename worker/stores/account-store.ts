@@ -1,9 +1,10 @@
 /** Accounts and their projects. */
 import { and, asc, desc, eq, isNull, lt } from "drizzle-orm";
-import type { AccountRecord, ApiKeyRecord, ProjectRecord } from "../domain/accounts";
+import type { AccountRecord, ApiKeyRecord, ProjectRecord, ProjectUpdate } from "../domain/accounts";
 import { FIRST_SHARD } from "../domain/ids";
 import type { AccountStore, Page, PageRequest } from "../domain/ports";
 import type { Database, Databases } from "./database";
+import { jsonWithKeys } from "./json-keys";
 import { pageLimit, toPage } from "./paging";
 import { accounts, apiKeys, projects } from "./schema";
 
@@ -47,6 +48,22 @@ export class D1AccountStore implements AccountStore {
 
   async createProject(project: ProjectRecord): Promise<void> {
     await this.#db.insert(projects).values(project);
+  }
+
+  async updateProject(accountId: string, id: string, update: ProjectUpdate): Promise<ProjectRecord | null> {
+    const { set = {}, mergeConfiguration: keys, by, nowMs } = update;
+    const mine = and(eq(projects.accountId, accountId), eq(projects.id, id), isNull(projects.deletedAtMs));
+    const rows = await this.#db
+      .update(projects)
+      .set({
+        ...set,
+        ...(keys && { configuration: jsonWithKeys(projects.configuration, keys) }),
+        updatedBy: by,
+        updatedAtMs: nowMs,
+      })
+      .where(mine)
+      .returning();
+    return rows[0] ?? null;
   }
 
   async getProject(accountId: string, id: string): Promise<ProjectRecord | null> {

@@ -6,7 +6,20 @@ import { and, asc, eq, inArray, isNotNull, isNull, sql, type SQL } from "drizzle
 import type { Deletable, DeletionStore, Marked } from "../domain/deletion-ports";
 import { FIRST_SHARD, shardOf } from "../domain/ids";
 import type { Database, Databases } from "./database";
-import { apiKeys, checkpoints, datasets, functions, jobEvents, jobs, projects, tasks } from "./schema";
+import {
+  apiKeys,
+  checkpoints,
+  datasets,
+  functions,
+  jobEvents,
+  jobs,
+  projects,
+  runs,
+  runTags,
+  tasks,
+  trainingSessionRuns,
+  trainingSessions,
+} from "./schema";
 
 const NOT_ENDED = sql`('queued', 'provisioning', 'running', 'testing', 'paused')`;
 
@@ -112,16 +125,47 @@ export class D1DeletionStore implements DeletionStore {
           db.delete(jobs).where(eq(jobs.id, what.id)),
         ]);
         return;
-      case "project": {
-        // Something may have been made in it in the very moment in which it was marked.
-        const left = sql`NOT EXISTS (SELECT 1 FROM datasets WHERE account_id = ${what.accountId} AND project_id = ${what.id})
-          AND NOT EXISTS (SELECT 1 FROM jobs WHERE account_id = ${what.accountId} AND project_id = ${what.id})
-          AND NOT EXISTS (SELECT 1 FROM functions WHERE account_id = ${what.accountId} AND project_id = ${what.id})`;
-        const gone = db.delete(projects).where(and(eq(projects.id, what.id), left));
-        await db.batch([...markContents(db, what, nowMs), gone]);
-      }
+      case "project":
+        await db.batch([...markContents(db, what, nowMs), ...eraseContents(db, what), eraseIfEmpty(db, what)]);
     }
   }
+}
+
+/** As many rows of each table go at a time. */
+const ROWS_AT_ONCE = 10_000;
+
+/** What of a project has rows alone: its runs and its training sessions. */
+function eraseContents(db: Database, { accountId, id }: Deletable) {
+  const sessions = sql`SELECT id FROM training_sessions WHERE account_id = ${accountId} AND project_id = ${id}`;
+  return [
+    db.delete(trainingSessionRuns).where(
+      sql`(session_id, run_id) IN (SELECT session_id, run_id FROM training_session_runs
+        WHERE session_id IN (${sessions}) LIMIT ${ROWS_AT_ONCE})`,
+    ),
+    db.delete(trainingSessions).where(
+      sql`id IN (${sessions}) AND NOT EXISTS (
+        SELECT 1 FROM training_session_runs WHERE session_id = training_sessions.id)`,
+    ),
+    db.delete(runTags).where(
+      sql`(project_id, tag, run_id) IN (
+        SELECT project_id, tag, run_id FROM run_tags WHERE project_id = ${id} LIMIT ${ROWS_AT_ONCE})`,
+    ),
+    db
+      .delete(runs)
+      .where(
+        sql`id IN (SELECT id FROM runs WHERE account_id = ${accountId} AND project_id = ${id} LIMIT ${ROWS_AT_ONCE})`,
+      ),
+  ] as const;
+}
+
+/** Not before the next round what is still in it, or was made in it in the very moment in which it was marked. */
+function eraseIfEmpty(db: Database, { accountId, id }: Deletable) {
+  const tables = ["datasets", "jobs", "functions", "training_sessions", "runs"].map((table) => sql.raw(table));
+  const empty = tables.map(
+    (table) => sql`NOT EXISTS (SELECT 1 FROM ${table} WHERE account_id = ${accountId} AND project_id = ${id})`,
+  );
+  const noTags = sql`NOT EXISTS (SELECT 1 FROM run_tags WHERE project_id = ${id})`;
+  return db.delete(projects).where(and(eq(projects.id, id), ...empty, noTags));
 }
 
 /** Everything of a project that is marked goes with it; a job that has not ended waits for its end. */

@@ -4,6 +4,7 @@ import { shardOf } from "../domain/ids";
 import type { EnvironmentModel, EnvironmentRecord } from "../domain/environments";
 import type { EnvironmentStore, EnvironmentUpdate } from "../domain/session-ports";
 import type { Database, Databases } from "./database";
+import { jsonWithKeys } from "./json-keys";
 import { environments } from "./schema";
 
 export class D1EnvironmentStore implements EnvironmentStore {
@@ -41,7 +42,7 @@ export class D1EnvironmentStore implements EnvironmentStore {
       .update(environments)
       .set({
         ...set,
-        ...(mergeConfig && { config: withKeys(mergeConfig) }),
+        ...(mergeConfig && { config: jsonWithKeys(environments.config, mergeConfig) }),
         ...(enable && { enabledModels: withModel(enable) }),
         ...(disable === undefined ? {} : { enabledModels: withoutModel(disable) }),
         updatedBy: by,
@@ -60,17 +61,6 @@ function allows(projectId: string): SQL | undefined {
     sql`json_array_length(${list}) = 0`,
     sql`EXISTS (SELECT 1 FROM json_each(${list}) WHERE value = ${projectId})`,
   );
-}
-
-/** Each key as a whole; those that are not named stay. */
-function withKeys(config: Record<string, unknown>): SQL {
-  const others = sql`SELECT key, value, type FROM json_each(${environments.config})
-    WHERE key NOT IN (SELECT key FROM json_each(${JSON.stringify(config)}))`;
-  const sent = sql`SELECT key, value, type FROM json_each(${JSON.stringify(config)})`;
-  // Plain values come out of json_each without their quotes.
-  const value = sql`CASE type WHEN 'object' THEN json(value) WHEN 'array' THEN json(value)
-    WHEN 'true' THEN json('true') WHEN 'false' THEN json('false') ELSE json_quote(value) END`;
-  return sql`(SELECT json_group_object(key, ${value}) FROM (${others} UNION ALL ${sent}))`;
 }
 
 function withoutModel(id: string): SQL {

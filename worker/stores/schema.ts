@@ -42,6 +42,11 @@ export const projects = sqliteTable(
     /** What the Vertesia dialect keeps with a project; `anneal` in it are defaults for its jobs. */
     configuration: text({ mode: "json" }).$type<Record<string, unknown>>(),
     updatedAtMs: integer("updated_at_ms"),
+    /** null: made of the name. */
+    namespace: text(),
+    /** null: made with its account. */
+    createdBy: text("created_by"),
+    updatedBy: text("updated_by"),
   },
   (t) => [
     index("projects_by_account").on(t.accountId, t.id),

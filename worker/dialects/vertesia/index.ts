@@ -2,6 +2,7 @@
 import type { Dialect } from "../../http/dialect";
 import { environmentRoutes } from "./environment-routes";
 import { renderVertesiaError, vertesiaError } from "./errors";
+import { projectRoutes } from "./project-routes";
 import { runRoutes } from "./run-routes";
 import { isStrict } from "./strict";
 import { tokenRoutes } from "./token-routes";
@@ -16,5 +17,5 @@ export const vertesiaDialect: Dialect = {
   errorSchema: vertesiaError,
   renderError: renderVertesiaError,
   isStrict,
-  routes: [...trainingRoutes, ...environmentRoutes, ...runRoutes, ...tokenRoutes],
+  routes: [...trainingRoutes, ...environmentRoutes, ...projectRoutes, ...runRoutes, ...tokenRoutes],
 };

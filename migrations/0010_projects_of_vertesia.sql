@@ -1,0 +1,3 @@
+ALTER TABLE `projects` ADD `namespace` text;--> statement-breakpoint
+ALTER TABLE `projects` ADD `created_by` text;--> statement-breakpoint
+ALTER TABLE `projects` ADD `updated_by` text;
