@@ -1,4 +1,5 @@
 /** A run: a recorded execution of a prompt, imported or, once inference is served, stored by a call. */
+import type { EnvironmentRecord } from "./environments";
 
 export const RUN_STATUSES = ["created", "processing", "completed", "failed"] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
@@ -52,10 +53,15 @@ export interface RunRecord extends RunSummary {
   body: RunBody;
 }
 
+export type RunEnvironment = Pick<
+  EnvironmentRecord,
+  "id" | "name" | "provider" | "createdBy" | "updatedBy" | "createdAtMs" | "updatedAtMs"
+>;
+
 /** What a run's references are called, as read with it. */
 export interface RunRefs {
   /** null: it names none. */
-  environment: { id: string; name: string; provider: string } | null;
+  environment: RunEnvironment | null;
   accountName: string;
   projectName: string;
 }

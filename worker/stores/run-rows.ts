@@ -1,16 +1,21 @@
 /** Rows of `runs` joined with what they refer to ⇄ the domain's run. */
 import { eq, getTableColumns, type SQL, sql } from "drizzle-orm";
-import type { ListedRun, RetrievedRun, RunRefs } from "../domain/runs";
+import type { ListedRun, RetrievedRun, RunEnvironment } from "../domain/runs";
 import type { Database } from "./database";
 import { accounts, environments, projects, runs } from "./schema";
 
 const { body, bodyBytes: _bodyBytes, ...summaryColumns } = getTableColumns(runs);
 
+/** null where the run names none. */
+const environment = sql`CASE WHEN ${environments.id} IS NULL THEN NULL ELSE json_object(
+  'id', ${environments.id}, 'name', ${environments.name}, 'provider', ${environments.provider},
+  'createdBy', ${environments.createdBy}, 'updatedBy', ${environments.updatedBy},
+  'createdAtMs', ${environments.createdAtMs}, 'updatedAtMs', ${environments.updatedAtMs}) END`;
+
 /** Every column has a name of its own: D1's batches answer with objects. */
 const listedColumns = {
   ...summaryColumns,
-  environmentName: sql<string | null>`${environments.name}`.as("environment_name"),
-  environmentProvider: sql<string | null>`${environments.provider}`.as("environment_provider"),
+  environment: environment.mapWith((json: string) => JSON.parse(json) as RunEnvironment).as("environment"),
   accountName: sql<string>`coalesce(${accounts.name}, '')`.as("account_name"),
   projectName: sql<string>`coalesce(${projects.name}, '')`.as("project_name"),
 };
@@ -37,23 +42,9 @@ export function selectRuns(db: Database, condition: SQL | undefined) {
 }
 
 export function toListed(row: Awaited<ReturnType<typeof selectListed>>[number]): ListedRun {
-  return withRefs(row);
+  return row;
 }
 
 export function toRun(row: Awaited<ReturnType<typeof selectRuns>>[number]): RetrievedRun {
-  return withRefs(row);
-}
-
-interface Joined {
-  environmentId: string | null;
-  environmentName: string | null;
-  environmentProvider: string | null;
-}
-
-function withRefs<Row extends Joined>(
-  row: Row,
-): Omit<Row, "environmentName" | "environmentProvider"> & Pick<RunRefs, "environment"> {
-  const { environmentName: name, environmentProvider: provider, ...run } = row;
-  const { environmentId: id } = row;
-  return { ...run, environment: id === null || name === null || provider === null ? null : { id, name, provider } };
+  return row;
 }

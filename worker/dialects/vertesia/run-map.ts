@@ -1,8 +1,8 @@
 /** Runs ⇄ the dialect's run. */
 import type { z } from "@hono/zod-openapi";
-import type { ListedRun, RetrievedRun } from "../../domain/runs";
+import type { ListedRun, RetrievedRun, RunEnvironment } from "../../domain/runs";
 import type { foundRun, run as runAnswer, runRef } from "./run-schema";
-import { iso, projectId } from "./words";
+import { audit, fromEnvironmentRef, iso, projectId } from "./words";
 
 /** Runs do not expire. */
 const NO_TTL = 0;
@@ -14,7 +14,7 @@ export function fromListedRun(run: ListedRun): z.input<typeof runRef> {
     ...(parentId === null ? {} : { parent: parentId }),
     tags: run.tags,
     interaction: { ...fromInteraction(run.interaction), updated_at: iso(run.updatedAtMs) },
-    environment: environment ?? environmentId,
+    environment: environment ? fromRunEnvironment(environment, run.accountId) : environmentId,
     ...(model === null ? {} : { modelId: model }),
     ttl: NO_TTL,
     status: run.status,
@@ -60,6 +60,10 @@ export function fromFoundRun(run: RetrievedRun, select: readonly string[] | null
   };
   if (select === null) return whole;
   return Object.fromEntries(["id", ...select].filter((name) => name in whole).map((name) => [name, whole[name]]));
+}
+
+function fromRunEnvironment(environment: RunEnvironment, account: string) {
+  return { ...fromEnvironmentRef(environment), account, ...audit(environment) };
 }
 
 /** Interactions are names here and nothing more: what they say has come with the run. */

@@ -133,6 +133,11 @@ export const createRunBody = z.strictObject({
 const isoDate = z.string().openapi({ format: "date-time" });
 const facts = z.record(z.string(), z.unknown());
 
+const runEnvironment = z.object({
+  ...{ id: z.string(), name: z.string(), provider: z.string(), account: z.string() },
+  ...{ created_by: z.string(), updated_by: z.string(), created_at: isoDate, updated_at: isoDate },
+});
+
 export const runRef = z
   .object({
     id: z.string(),
@@ -142,7 +147,7 @@ export const runRef = z
       ...{ id: z.string(), name: z.string(), endpoint: z.string(), status: z.string(), version: z.int() },
       ...{ tags: z.array(z.string()), updated_at: isoDate },
     }),
-    environment: z.union([z.object({ id: z.string(), name: z.string(), provider: z.string() }), z.string(), z.null()]),
+    environment: z.union([runEnvironment, z.string(), z.null()]),
     modelId: z.string().optional(),
     ttl: z.int(),
     status: z.enum(RUN_STATUSES),
