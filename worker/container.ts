@@ -56,7 +56,7 @@ import { sweepDeleted } from "./services/sweep-deleted";
 import { evalResults, trainingInfo } from "./services/task-results";
 import type { TaskServices } from "./services/task-services";
 import { testedCheckpoints } from "./services/tested-checkpoints";
-import { uploadModuleData } from "./services/upload-module-data";
+import { moduleDataFromUploads, uploadModuleData } from "./services/upload-module-data";
 import * as trainingSessions from "./services/training-sessions";
 import * as datasets from "./services/upload-dataset";
 import { UploadSession } from "./services/upload-session";
@@ -381,6 +381,7 @@ function moduleServices(p: Ports): ModuleServices {
     moduleParameters: (call) => moduleConfig.moduleParameters(p, call),
     configureModule: (call, changes) => moduleConfig.configureModule(p, call, changes),
     uploadModuleData: (call, files, maxBytes) => uploadModuleData(p, call, files, maxBytes),
+    moduleDataFromUploads: (call, uploads) => moduleDataFromUploads(p, call, uploads),
     preprocessModule: (call) => moduleTasks.preprocessModule(p, call),
     startModuleTraining: (call) => moduleTasks.startModuleTraining(p, call),
     stopModuleTraining: (call, force) => moduleTasks.stopModuleTraining(p, call, force),

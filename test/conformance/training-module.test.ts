@@ -253,8 +253,33 @@ describe("the data", () => {
     expect([early.status, early.body.detail]).toEqual([409, expect.stringContaining("POST /upload_dataset/{key}")]);
   });
 
+  it("comes from uploads in pieces too", async () => {
+    const session = await started();
+    const { client } = session;
+    const piece = async (text: string): Promise<string> => {
+      const made = await client.post<{ id: string }>("/anneal/v1/uploads", { filename: "rows.jsonl", size_bytes: text.length });
+      const sent = await client.put(`/anneal/v1/uploads/${made.body.id}`, text);
+      const done = await client.post(`/anneal/v1/uploads/${made.body.id}/complete`, {});
+      expect([made.status, sent.status, done.status]).toEqual([201, 200, 200]);
+      return made.body.id;
+    };
+    const body = { train_upload_id: await piece(ROWS + ROWS), test_upload_id: await piece(ROWS) };
+    const wrong = await post<Refusal>(session, "/upload_dataset/KEY", { ...body, test_upload_id: "up_none" });
+    expect([wrong.status, wrong.body.detail]).toEqual([400, expect.stringMatching(/^test_upload_id: .*not found/)]);
+    const missing = await post<Refusal>(session, "/upload_dataset/KEY", { train_upload_id: body.train_upload_id });
+    const loc = ["body", "test_upload_id"];
+    expect([missing.status, missing.body.detail]).toEqual([422, [{ loc, msg: "Field required", type: "missing" }]]);
+    const answer = await post(session, "/upload_dataset/KEY", body);
+    expect(answer.body).toMatchObject({ message: expect.stringContaining("4 rows to train on, 2") });
+  });
+
   it("must be a form", async () => {
-    const answer = await post<Refusal>(await started(), "/upload_dataset/KEY", {});
+    const session = await started();
+    const answer = await ask<Refusal>(`/upload_dataset/${session.key}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${session.client.apiKey}`, "content-type": "text/csv" },
+      body: ROWS,
+    });
     expect([answer.status, answer.body]).toEqual([415, { detail: "send this as multipart/form-data" }]);
   });
 });

@@ -1,6 +1,6 @@
 /** A JSON body where the route takes other bodies too, and so cannot leave it to the validators. */
 import type { z } from "zod";
-import { invalid } from "../domain/errors";
+import { DomainError } from "../domain/errors";
 import { MAX_JSON_BYTES } from "./body-limit";
 import { refuse } from "./failure";
 import { withRawUpload } from "./raw-upload";
@@ -21,6 +21,10 @@ function json(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw invalid("body", "is not valid JSON");
+    const message = "is not valid JSON";
+    throw new DomainError("invalid_request", message, {
+      field: "body",
+      issues: [{ in: "body", path: [], code: "malformed", message }],
+    });
   }
 }

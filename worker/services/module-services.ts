@@ -52,6 +52,11 @@ export interface ModuleServices {
   configureModule(call: KeyedModuleCall, changes: ModuleConfigChanges): Promise<ModuleParameters>;
   /** Streams `train_file` and `test_file`, in whatever order; nothing is kept unless both are good. */
   uploadModuleData(call: KeyedModuleCall, files: AsyncIterable<ModuleFile>, maxBytes: number): Promise<ModuleView>;
+  /** As `uploadModuleData`, of two uploads in pieces; null: an id of another form. */
+  moduleDataFromUploads(
+    call: KeyedModuleCall,
+    uploads: { train: string | null; test: string | null },
+  ): Promise<ModuleView>;
   preprocessModule(call: KeyedModuleCall): Promise<ModuleView>;
   startModuleTraining(call: KeyedModuleCall): Promise<ModuleView>;
   /** `force` ends the session too, in whatever state. */

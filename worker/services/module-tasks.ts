@@ -11,8 +11,7 @@ import {
   type FilledModuleConfig,
 } from "../domain/module-config";
 import type { ModuleChanges, ModuleSession, ModuleTaskType } from "../domain/module-sessions";
-import { importMessage, importState } from "../domain/module-state";
-import { cancelJob } from "./control-job";
+import { importMessage, importState, moduleState, refusal } from "../domain/module-state";
 import { cachedTask, contentName } from "./module-cache";
 import type { KeyedModuleCall, ModuleView } from "./module-services";
 import {
@@ -73,8 +72,11 @@ export async function stopModuleTraining(ports: TaskPorts, call: KeyedModuleCall
     return viewOf(null);
   }
   requireState("stop", session);
-  const job = await cancelJob(ports, await jobOf(ports, session, session.trainJobId));
-  return viewOf({ ...session, train: taskOf(job) });
+  await cancelLive(ports, await jobOf(ports, session, session.trainJobId));
+  const stopped = { ...session, train: taskOf(await jobOf(ports, session, session.trainJobId)) };
+  if (moduleState(stopped) === "stopped") return viewOf(stopped);
+  // It ended by itself before it could be stopped.
+  throw new DomainError("conflict", refusal("stop", stopped));
 }
 
 export async function importModuleModel(

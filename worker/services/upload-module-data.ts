@@ -1,13 +1,13 @@
 /** The two files of a session, streamed one after the other: both are good, or nothing of them is kept. */
 import type { DatasetRecord } from "../domain/artifacts";
 import { DomainError } from "../domain/errors";
+import type { ModuleSession } from "../domain/module-sessions";
+import { datasetFromUpload, type DatasetFromUploadPorts } from "./dataset-from-upload";
 import type { DeletePorts } from "./delete-record";
 import { deleteDataset } from "./delete-record";
 import type { KeyedModuleCall, ModuleFile, ModuleView } from "./module-services";
 import { changedMeanwhile, heldSession, inProjectOf, requireState, viewOf, type ModulePorts } from "./module-session";
 import { uploadDataset, type DatasetPorts } from "./upload-dataset";
-
-export const MODULE_FILES = ["train_file", "test_file"] as const;
 
 export async function uploadModuleData(
   ports: ModulePorts & DatasetPorts & DeletePorts,
@@ -24,15 +24,37 @@ export async function uploadModuleData(
       const upload = { name: fileName === undefined ? field : undefined, fileName, chunks, maxBytes };
       made.set(field, await ofFile(field, () => uploadDataset(ports, principal, upload)));
     }
-    const [train, test] = MODULE_FILES.map((field) => present(made, field));
-    const changes = { trainDatasetId: train?.id ?? null, testDatasetId: test?.id ?? null };
-    if (!(await ports.moduleSessions.change(session, changes))) throw changedMeanwhile();
-    const rows = `${rowsOf(train)} rows to train on, ${rowsOf(test)} to test on`;
-    return viewOf(session, `the datasets are uploaded: ${rows}; next: POST /preprocess/{key}`);
+    return await kept(ports, session, { train: present(made, "train_file"), test: present(made, "test_file") });
   } catch (error) {
     await Promise.all([...made.values()].map((dataset) => deleteDataset(ports, dataset)));
     throw error;
   }
+}
+
+/** What was uploaded in pieces stays, whatever becomes of this. */
+export async function moduleDataFromUploads(
+  ports: ModulePorts & DatasetFromUploadPorts,
+  call: KeyedModuleCall,
+  uploads: { train: string | null; test: string | null },
+): Promise<ModuleView> {
+  const session = await heldSession(ports, call);
+  requireState("upload", session);
+  const principal = inProjectOf(session, call.principal);
+  const dataset = (field: string, uploadId: string | null) =>
+    ofFile(field, () => datasetFromUpload(ports, principal, { uploadId, name: undefined }));
+  const train = await dataset("train_upload_id", uploads.train);
+  return kept(ports, session, { train, test: await dataset("test_upload_id", uploads.test) });
+}
+
+async function kept(
+  ports: ModulePorts,
+  session: ModuleSession,
+  { train, test }: { train: DatasetRecord; test: DatasetRecord },
+): Promise<ModuleView> {
+  const changes = { trainDatasetId: train.id, testDatasetId: test.id };
+  if (!(await ports.moduleSessions.change(session, changes))) throw changedMeanwhile();
+  const rows = `${String(train.numRows)} rows to train on, ${String(test.numRows)} to test on`;
+  return viewOf({ ...session, ...changes }, `the datasets are uploaded: ${rows}; next: POST /preprocess/{key}`);
 }
 
 function present(made: ReadonlyMap<string, DatasetRecord>, field: string): DatasetRecord {
@@ -48,12 +70,8 @@ async function ofFile(field: string, work: () => Promise<DatasetRecord>): Promis
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof DomainError) || error.code !== "invalid_request") throw error;
+    if (!(error instanceof DomainError) || !["invalid_request", "not_found"].includes(error.code)) throw error;
     const { line } = error.detail;
     throw new DomainError("invalid_request", `${field}: ${error.message}`, line === undefined ? {} : { line });
   }
-}
-
-function rowsOf(dataset: DatasetRecord | undefined): string {
-  return String(dataset?.numRows ?? 0);
 }

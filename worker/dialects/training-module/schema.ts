@@ -101,5 +101,8 @@ export const importQuery = z.object({
   model_name: z.string().min(1).max(4096).openapi({ description: "A name of the catalogue, or a Hugging Face id." }),
 });
 
+/** In place of the form, for what one request cannot carry. */
+export const uploadedFiles = z.strictObject({ train_upload_id: z.string(), test_upload_id: z.string() });
+
 const file = z.string().openapi({ format: "binary" });
 export const uploadForm = z.object({ train_file: file, test_file: file });
