@@ -257,7 +257,10 @@ describe("the data", () => {
     const session = await started();
     const { client } = session;
     const piece = async (text: string): Promise<string> => {
-      const made = await client.post<{ id: string }>("/anneal/v1/uploads", { filename: "rows.jsonl", size_bytes: text.length });
+      const made = await client.post<{ id: string }>("/anneal/v1/uploads", {
+        filename: "rows.jsonl",
+        size_bytes: text.length,
+      });
       const sent = await client.put(`/anneal/v1/uploads/${made.body.id}`, text);
       const done = await client.post(`/anneal/v1/uploads/${made.body.id}/complete`, {});
       expect([made.status, sent.status, done.status]).toEqual([201, 200, 200]);
