@@ -110,39 +110,43 @@ const startRefusal = async (session: string): Promise<[number, string]> => {
 };
 
 describe("a resumable upload URL", () => {
-  it("begins by POST, takes pieces, tells what it has, and gives the session its dataset", async () => {
-    const session = await newSession();
-    const url = await uploadUrl(session);
-    const announced = {
-      "x-upload-content-type": "application/x-ndjson",
-      "x-upload-content-length": String(file.length),
-    };
-    const started = await begin(url, announced, { name: "tunes.jsonl" });
-    expect([started.status, started.headers.get("location")]).toEqual([200, url]);
-    expect(await kept(asked(url))).toEqual([308, null]);
-    expect(await kept(piece(url, file, 0, 5 * MIB))).toEqual([308, `bytes=0-${String(5 * MIB - 1)}`]);
-    expect(await refusal(piece(url, file, 6 * MIB, 7 * MIB))).toContain(`409 the next byte is ${String(5 * MIB)}`);
-    expect(await refusal(asked(url, 7))).toContain("400 content-range");
-    // A piece that is sent twice, in part.
-    expect(await kept(piece(url, file, 4 * MIB, 16 * MIB + 9))).toEqual([308, `bytes=0-${String(16 * MIB + 8)}`]);
-    expect(await kept(asked(url, file.length))).toEqual([308, `bytes=0-${String(16 * MIB + 8)}`]);
-    // Beginning again changes nothing while it is open.
-    expect((await begin(url, announced)).status).toBe(200);
-    const object = await stored(piece(url, file, 16 * MIB + 9, file.length));
-    expect(object).toMatchObject({ name: "tunes.jsonl", size: String(file.length), problem: null });
-    expect(object.contentType).toBe("application/x-ndjson");
-    expect(object.sha256).toBe(hashed(file, "sha256", "hex"));
-    expect(object.md5Hash).toBe(hashed(file, "md5", "base64"));
-    expect(object.dataset).toMatchObject({ name: "tunes", format: "prompt_completion" });
-    expect(hashed(await dataOf(session), "sha256", "hex")).toBe(object.sha256);
-    expect(await api("GET", `${TRAINING}/${session}`)).toMatchObject({ status: "prepared" });
+  it(
+    "begins by POST, takes pieces, tells what it has, and gives the session its dataset",
+    { timeout: 60_000 },
+    async () => {
+      const session = await newSession();
+      const url = await uploadUrl(session);
+      const announced = {
+        "x-upload-content-type": "application/x-ndjson",
+        "x-upload-content-length": String(file.length),
+      };
+      const started = await begin(url, announced, { name: "tunes.jsonl" });
+      expect([started.status, started.headers.get("location")]).toEqual([200, url]);
+      expect(await kept(asked(url))).toEqual([308, null]);
+      expect(await kept(piece(url, file, 0, 5 * MIB))).toEqual([308, `bytes=0-${String(5 * MIB - 1)}`]);
+      expect(await refusal(piece(url, file, 6 * MIB, 7 * MIB))).toContain(`409 the next byte is ${String(5 * MIB)}`);
+      expect(await refusal(asked(url, 7))).toContain("400 content-range");
+      // A piece that is sent twice, in part.
+      expect(await kept(piece(url, file, 4 * MIB, 16 * MIB + 9))).toEqual([308, `bytes=0-${String(16 * MIB + 8)}`]);
+      expect(await kept(asked(url, file.length))).toEqual([308, `bytes=0-${String(16 * MIB + 8)}`]);
+      // Beginning again changes nothing while it is open.
+      expect((await begin(url, announced)).status).toBe(200);
+      const object = await stored(piece(url, file, 16 * MIB + 9, file.length));
+      expect(object).toMatchObject({ name: "tunes.jsonl", size: String(file.length), problem: null });
+      expect(object.contentType).toBe("application/x-ndjson");
+      expect(object.sha256).toBe(hashed(file, "sha256", "hex"));
+      expect(object.md5Hash).toBe(hashed(file, "md5", "base64"));
+      expect(object.dataset).toMatchObject({ name: "tunes", format: "prompt_completion" });
+      expect(hashed(await dataOf(session), "sha256", "hex")).toBe(object.sha256);
+      expect(await api("GET", `${TRAINING}/${session}`)).toMatchObject({ status: "prepared" });
 
-    // The same last piece, or a question, gets the same answer; another file does not.
-    expect(await stored(piece(url, file, 16 * MIB + 9, file.length))).toEqual(object);
-    expect(await stored(asked(url))).toEqual(object);
-    expect(await refusal(put(url, SMALL))).toContain("409 this upload has taken another file");
-    expect(await refusal(begin(url))).toContain("409 this upload has taken another file");
-  });
+      // The same last piece, or a question, gets the same answer; another file does not.
+      expect(await stored(piece(url, file, 16 * MIB + 9, file.length))).toEqual(object);
+      expect(await stored(asked(url))).toEqual(object);
+      expect(await refusal(put(url, SMALL))).toContain("409 this upload has taken another file");
+      expect(await refusal(begin(url))).toContain("409 this upload has taken another file");
+    },
+  );
 
   it("takes a file in one PUT at once, and one whose size is told by its last piece, or by a question", async () => {
     const session = await newSession();
@@ -198,6 +202,20 @@ describe("a plain upload URL", () => {
     const open = env.DB.prepare("SELECT count(*) AS n FROM uploads WHERE state = 'open'");
     expect(await open.first("n")).toBe(0);
   });
+
+  it("keeps a file that comes while the session is being trained, under its name", async () => {
+    const session = await newSession("busy");
+    await stored(put(await uploadUrl(session, false), SMALL));
+    const url = await uploadUrl(session, false);
+    await api("POST", `${TRAINING}/${session}/start`);
+    const late = SMALL + SMALL;
+    const object = await stored(put(url, late));
+    expect(object).toMatchObject({ dataset: { name: "busy", rows: 4 }, problem: expect.stringContaining("keeps") });
+    expect(await dataOf(session)).toBe(SMALL);
+    await api("POST", `${TRAINING}/${session}/cancel`);
+    await api("POST", `${TRAINING}/${session}/dataset`, { dataset: "busy" });
+    expect(await dataOf(session)).toBe(late);
+  });
 });
 
 describe("the signature", () => {
@@ -230,5 +248,12 @@ describe("the signature", () => {
     const answer = await send("GET", `${TRAINING}/${session}/upload-url`, other);
     expect(answer.status).toBe(404);
     expect((await send("GET", `${TRAINING}/${session}/upload-url?resumable=maybe`, apiKey)).status).toBe(400);
+  });
+
+  it("ends with its session", async () => {
+    const session = await newSession();
+    const urls = [await uploadUrl(session), await uploadUrl(session, false)];
+    await env.DB.prepare("DELETE FROM training_sessions WHERE id = ?").bind(session).run();
+    for (const url of urls) expect(await refusal(put(url, SMALL))).toBe("404 training session not found");
   });
 });

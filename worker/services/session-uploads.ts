@@ -4,7 +4,7 @@
  */
 import { SIGNED_URL_TTL_MS, type DatasetRecord } from "../domain/artifacts";
 import { parseContentRange } from "../domain/content-range";
-import { DomainError, invalid } from "../domain/errors";
+import { DomainError, invalid, notFound } from "../domain/errors";
 import type { TrainingSessionStore } from "../domain/session-ports";
 import type { TrainingSessionRecord } from "../domain/training-sessions";
 import type { SignedUpload, UploadUrls } from "../domain/upload-ports";
@@ -23,7 +23,7 @@ import {
 
 export interface SessionUploadPorts extends UploadPorts, DatasetFromUploadPorts {
   uploadUrls: UploadUrls;
-  trainingSessions: Pick<TrainingSessionStore, "setDataset">;
+  trainingSessions: Pick<TrainingSessionStore, "get" | "setDataset">;
   digestOf: (bytes: ReadableStream<Uint8Array>) => Promise<{ sha256: string }>;
   /** In Base64. */
   md5Of: (bytes: ReadableStream<Uint8Array>) => Promise<string>;
@@ -66,7 +66,7 @@ export function sessionUploadUrl(
 
 /** The start of an upload in pieces; safe to repeat until the file is whole. */
 export async function beginSessionUpload(ports: SessionUploadPorts, token: string, file: AnnouncedFile): Promise<void> {
-  const url = await ports.uploadUrls.verify(token);
+  const url = await verified(ports, token);
   if (url.uploadId === null) {
     throw new DomainError("method_not_allowed", "this URL takes PUT; ask for one with resumable=true to send pieces", {
       facts: { allow: "PUT" },
@@ -82,7 +82,7 @@ export async function receiveSessionUpload(
   token: string,
   sent: SentFile,
 ): Promise<SessionUploadAnswer> {
-  const url = await ports.uploadUrls.verify(token);
+  const url = await verified(ports, token);
   if (sent.contentRange === null && sent.contentLength === null) {
     throw invalid(
       "content-length",
@@ -99,6 +99,13 @@ export async function receiveSessionUpload(
   if (url.uploadId !== null) return { offset: progress.offset };
   await abortUpload(ports, upload);
   throw invalid("content-length", `says ${String(progress.sizeBytes)} bytes, and ${String(progress.offset)} came`);
+}
+
+/** A project may have gone since, and its sessions with it. */
+async function verified(ports: SessionUploadPorts, token: string): Promise<SignedUpload> {
+  const url = await ports.uploadUrls.verify(token);
+  if (await ports.trainingSessions.get(url.accountId, url.sessionId)) return url;
+  throw notFound("training session");
 }
 
 async function begun(ports: SessionUploadPorts, url: SignedUpload, file: AnnouncedFile): Promise<UploadRecord> {
