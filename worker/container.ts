@@ -325,6 +325,7 @@ function runServices(p: Ports) {
     findRuns: (principal, filter, page) => runs.findRuns(p, principal, filter, page),
     runFacets: (principal, filter, facets) => p.runs.facets(principal, filter, facets),
     getRun: (principal, id) => runs.getRun(p, principal, id),
+    runReferences: (principal, run) => runs.runReferences(p, principal, run),
     cloneRun: (principal, id, workflow) => runs.cloneRun(p, principal, id, workflow),
   } satisfies Partial<Services>;
 }

@@ -47,17 +47,14 @@ async function list(client: WorkerClient, query = ""): Promise<string[]> {
   return answer.body.map(({ id }) => id);
 }
 
-async function newEnvironment(client: WorkerClient): Promise<string> {
-  const answer = await client.get<{ data: { id: string }[] }>("/anneal/v1/projects");
-  const project = answer.body.data[0]?.id.replace("ms-", "");
-  const id = `01k${crypto.randomUUID().replaceAll("-", "").slice(0, 23)}`;
-  await env.DB.prepare(
-    `INSERT INTO environments SELECT ?, account_id, 'lab', 'openai', NULL, NULL, NULL, '[]', NULL, NULL, '{}', NULL, '[]',
-      'user:u', 'user:u', 0, 0 FROM projects WHERE id = ?`,
-  )
-    .bind(id, project)
-    .run();
-  return id;
+async function newEnvironment(client: WorkerClient, more: Record<string, unknown> = {}): Promise<string> {
+  const answer = await client.post<{ id: string }>("/api/v1/environments", {
+    name: "lab",
+    provider: "openai",
+    ...more,
+  });
+  expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300);
+  return answer.body.id;
 }
 
 const PROMPT = [
@@ -149,6 +146,13 @@ describe("importing", () => {
     expect(await list(client, "?tag=many&limit=2")).toEqual(answer.body.runs.slice(-2).reverse());
     expect(await list(client, "?limit=5&offset=29998")).toEqual(answer.body.runs.slice(0, 2).reverse());
   }, 30_000);
+
+  it("refuses an environment that is for other projects", async () => {
+    const client = await newAccountClient();
+    const { id } = (await client.post<{ id: string }>("/anneal/v1/projects", { name: "other" })).body;
+    const environment = await newEnvironment(client, { allowed_projects: [id] });
+    expect((await send(client, [row({ environment })])).body.message).toContain("line 1 is wrong in environment");
+  });
 
   it("refuses other media types, an empty body and a caller who may only read", async () => {
     const client = await newAccountClient();
@@ -260,7 +264,9 @@ describe("the runs of a project", async () => {
     expect(await list(other, "?tag=t")).toEqual([cloned.body.id, source]);
   });
 
-  it("have their parent in them when populated", async () => {
+  it("have what they refer to in them when populated", async () => {
+    const populated = (await client.get<Run>(`${RUNS}/${b}?populate=true`)).body;
+    expect(populated["environment"]).toMatchObject({ id: environment, account: expect.any(String), config: {} });
     expect((await client.get<Run>(`${RUNS}/${child}`)).body["parent"]).toBe(a);
     expect((await client.get<Run>(`${RUNS}/${child}?populate=true`)).body["parent"]).toMatchObject({ id: a });
   });

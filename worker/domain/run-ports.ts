@@ -37,8 +37,8 @@ export interface RunStore {
   get(owner: RunOwner, id: string): Promise<RetrievedRun | null>;
   /** Those of `ids` that are runs of the project. */
   existing(accountId: string, projectId: string, ids: string[]): Promise<string[]>;
-  /** Those of `ids` that are environments of the account, with their names. */
-  environments(accountId: string, ids: string[]): Promise<{ id: string; name: string }[]>;
+  /** Those of `ids` that are environments which the project may use. */
+  environments(owner: RunOwner, ids: string[]): Promise<string[]>;
   /** The runs of a session, in the order in which they were added. */
   ofSession(sessionId: string, page: { limit: number; offset: number }): Promise<ListedRun[]>;
   /**

@@ -105,7 +105,7 @@ class Import {
       ({ environmentId }) => environmentId,
       this.#environments,
       "environment",
-      async (ids) => (await runs.environments(accountId, ids)).map(({ id }) => id),
+      (ids) => runs.environments(this.#owner, ids),
     );
     await check(
       batch,

@@ -1,8 +1,15 @@
 /** The use-cases of runs, as the edges see them. */
 import type { Principal } from "../domain/accounts";
+import type { EnvironmentRecord } from "../domain/environments";
 import type { ListedRun, RetrievedRun, RunBody, RunFacet, RunFilter, RunPage } from "../domain/runs";
 import type { FacetBucket } from "../domain/runs";
 import type { ImportedRuns } from "./import-runs";
+
+/** What a run refers to, whole. */
+export interface RunReferences {
+  parent: RetrievedRun | null;
+  environment: EnvironmentRecord | null;
+}
 
 export interface RunServices {
   /** JSON Lines as they stream in: all of its rows are kept, or none and the error names the line. */
@@ -17,6 +24,7 @@ export interface RunServices {
     facets: RunFacet[],
   ): Promise<{ total: number; buckets: Map<RunFacet, FacetBucket[]> }>;
   getRun(principal: Principal, id: string | null): Promise<RetrievedRun>;
+  runReferences(principal: Principal, run: RetrievedRun): Promise<RunReferences>;
   /** A new run of the same interaction and configuration that has not run yet. */
   cloneRun(principal: Principal, id: string | null, workflow: RunBody["workflow"]): Promise<RetrievedRun>;
 }

@@ -2,8 +2,9 @@
 import { actorOf, type Principal } from "../domain/accounts";
 import { invalid, notFound } from "../domain/errors";
 import { MAX_BODIES_BYTES } from "../domain/run-ports";
-import type { Clock, Ids, RunStore } from "../domain/ports";
+import type { Clock, EnvironmentStore, Ids, RunStore } from "../domain/ports";
 import type { ListedRun, RetrievedRun, RunBody, RunFilter, RunPage, RunRecord } from "../domain/runs";
+import type { RunReferences } from "./run-services";
 
 export interface RunPorts {
   runs: RunStore;
@@ -42,6 +43,20 @@ export async function getRun(
   const run = id === null ? null : await ports.runs.get(principal, id);
   if (!run) throw notFound("run");
   return run;
+}
+
+/** What a run refers to, whole; null where it refers to nothing, or to what is gone. */
+export async function runReferences(
+  ports: Pick<RunPorts, "runs"> & { environments: EnvironmentStore },
+  principal: Principal,
+  { parentId, environmentId }: RetrievedRun,
+): Promise<RunReferences> {
+  const { accountId } = principal;
+  const [parent, environment] = await Promise.all([
+    parentId === null ? null : ports.runs.get(principal, parentId),
+    environmentId === null ? null : ports.environments.get(accountId, environmentId),
+  ]);
+  return { parent, environment };
 }
 
 export async function cloneRun(

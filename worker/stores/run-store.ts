@@ -140,11 +140,14 @@ export class D1RunStore implements RunStore {
     return rows.map(({ id }) => id);
   }
 
-  async environments(accountId: string, ids: string[]): Promise<{ id: string; name: string }[]> {
-    return this.#db
-      .select({ id: environments.id, name: environments.name })
+  async environments({ accountId, projectId }: RunOwner, ids: string[]): Promise<string[]> {
+    const allowed = environments.allowedProjects;
+    const mayUse = sql`(${allowed} = '[]' OR ${projectId} IN (SELECT value FROM json_each(${allowed})))`;
+    const rows = await this.#db
+      .select({ id: environments.id })
       .from(environments)
-      .where(and(eq(environments.accountId, accountId), sql`${environments.id} IN ${listed(ids)}`));
+      .where(and(eq(environments.accountId, accountId), sql`${environments.id} IN ${listed(ids)}`, mayUse));
+    return rows.map(({ id }) => id);
   }
 
   async ofSession(sessionId: string, page: { limit: number; offset: number }): Promise<ListedRun[]> {
