@@ -26,6 +26,7 @@ import { importRuns } from "./services/import-runs";
 import * as environments from "./services/environments";
 import { finishTask, releaseTask } from "./services/finish-task";
 import { JobDoor } from "./services/job-door";
+import { importModuleModel } from "./services/import-module-model";
 import { jobProgress } from "./services/job-progress";
 import { issueToken } from "./services/issue-token";
 import * as queries from "./services/job-queries";
@@ -386,7 +387,7 @@ function moduleServices(p: Ports): ModuleServices {
     preprocessModule: (call) => moduleTasks.preprocessModule(p, call),
     startModuleTraining: (call) => moduleTasks.startModuleTraining(p, call),
     stopModuleTraining: (call, force) => moduleTasks.stopModuleTraining(p, call, force),
-    importModuleModel: (call, model) => moduleTasks.importModuleModel(p, call, model),
+    importModuleModel: (call, model) => importModuleModel(p, call, model),
     monitorModule: (call) => moduleResults.monitorModule(p, call),
     moduleReady: (call) => moduleResults.moduleReady(p, call),
     downloadModuleModel: (call, request) => moduleResults.downloadModuleModel(p, call, request),

@@ -96,6 +96,22 @@ describe("a session", () => {
     expect((await client.get("/parameters")).status).toBe(404);
   });
 
+  it("ends with its project", async () => {
+    const { client, key } = await started();
+    const project = await client.post<{ id: string }>("/anneal/v1/projects", { name: "to go" });
+    const bare = project.body.id.replace("ms-", "");
+    // As if the key that began it had been of that project, and was revoked since.
+    const moved = await env.DB.prepare(
+      "UPDATE module_sessions SET project_id = ? WHERE ended_at_ms IS NULL AND account_id = (SELECT account_id FROM projects WHERE id = ?)",
+    )
+      .bind(bare, bare)
+      .run();
+    expect(moved.meta.changes).toBe(1);
+    expect((await client.delete(`/anneal/v1/projects/${project.body.id}`)).status).toBeLessThan(300);
+    expect((await client.get<Status>("/status")).body.status).toBe("none");
+    expect((await client.get(`/monitor/${key}`)).status).toBe(404);
+  });
+
   it("has exactly one key, 50 times two at once", async () => {
     const client = await newAccountClient();
     for (let round = 0; round < 50; round += 1) {
@@ -178,6 +194,7 @@ describe("the parameters", () => {
     ["an unknown parameter", { epoch: 1 }, ["body", "epoch"], "extra_forbidden"],
     ["no JSON", "{", ["body"], "json_invalid"],
     ["a list", [], ["body"], "model_attributes_type"],
+    ["a metric twice", { eval_metrics: ["loss", "loss"] }, ["body", "eval_metrics"], "value_error"],
     ["a metric of another task", { eval_metrics: ["accuracy"] }, ["body", "eval_metrics"], "value_error"],
     ["a rate beyond what trains", { learning_rate: 0 }, ["body", "learning_rate"], "value_error"],
     ["a batch beyond what is possible", { batch_size: 100_000 }, ["body", "batch_size"], "value_error"],

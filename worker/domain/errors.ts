@@ -81,8 +81,16 @@ export function checkedName(name: string): string {
   throw invalid("name", `must have 1 to ${String(MAX_NAME_CHARS)} characters`);
 }
 
-/** What may go into a log: a database error tells its statement's parameters in its own text, so only its cause does. */
+/** A session's key of the Training Module (module-keys.ts): it has it in paths, and from there it may come anywhere. */
+const MODULE_KEY = /\btm_[\w-]{43}/g;
+
+/** What may go into a log. */
 export function loggable(error: unknown): string {
+  return textOf(error).replace(MODULE_KEY, "tm_<redacted>");
+}
+
+/** A database error tells its statement's parameters in its own text, so only its cause is told. */
+function textOf(error: unknown): string {
   if (!(error instanceof Error)) return "a value was thrown";
   if ("params" in error) return `${error.name}: ${error.cause instanceof Error ? error.cause.message : "no cause"}`;
   return error.stack ?? `${error.name}: ${error.message}`;

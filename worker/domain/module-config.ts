@@ -1,8 +1,9 @@
 /** The Training Module's parameters in the domain's words: defaults, rules between them, and what the domain says in theirs. */
-import { EVAL_METRICS, type Method } from "../../protocol";
+import type { Method } from "../../protocol";
 import { parseBaseModel } from "./base-model";
 import { baseMisfit } from "./catalogue";
 import { DomainError, invalid } from "./errors";
+import { normaliseEvaluation } from "./evaluation";
 import { normaliseHyperparameters } from "./hyperparameters";
 import type { ModuleSessionRecord, ModuleTaskType } from "./module-sessions";
 
@@ -71,20 +72,20 @@ export function moduleHyperparameters(config: FilledModuleConfig): Record<string
   return { batch_size: batchSize, num_epochs: epochs, learning_rate: learningRate, seed };
 }
 
+/** When the model is evaluated while it trains, and what that tells. */
+export function moduleEvaluation(config: FilledModuleConfig) {
+  return { everyEpochs: config.epochsPerTestRun, metrics: config.evalMetrics, atStart: config.initEval };
+}
+
 /** Refuses what no job could be made of, by the parameter's own name. */
 export function checkConfig(session: Configured): void {
   const filled = filledConfig(session);
   const method = METHOD_OF_TASK_TYPE[filled.taskType];
   inModuleWords(PARAMETER_OF, () => {
     normaliseHyperparameters(method, moduleHyperparameters(filled), { gpuCount: 1 });
+    normaliseEvaluation(method, { datasetId: "", ...moduleEvaluation(filled) });
     if (filled.model !== session.importedModel) checkModel(filled.model, method);
   });
-  const known: readonly string[] = EVAL_METRICS[method];
-  for (const metric of filled.evalMetrics) {
-    if (known.includes(metric)) continue;
-    const message = `'${metric}' is no metric of task_type ${filled.taskType}; known: ${known.join(", ")}`;
-    throw invalid("eval_metrics", message);
-  }
 }
 
 /** Of a job only its making tells what it is good for. */

@@ -214,6 +214,7 @@ function documented(definition: AnyDefinition, host: RouteHost): RouteConfig {
     ...(description === undefined ? {} : { description }),
     ...(definition.isPublic ? { security: [] } : {}),
     tags,
+    ...(definition.isPublic ? { security: [] } : {}),
     request: {
       ...(params ? { params: params as z.ZodObject } : {}),
       ...(query ? { query: query as z.ZodObject } : {}),

@@ -13,7 +13,6 @@ import {
   type ErrorDetail,
   type RequestIssue,
 } from "../domain/errors";
-import { withoutKeys } from "./log-text";
 
 export interface Failure {
   code: ErrorCode;
@@ -107,5 +106,5 @@ function toDomainError(error: unknown): DomainError | null {
 
 /** Names and stacks only: a message of our own code holds no secret, and no request header or body is logged. */
 function logUnexpected(error: unknown, requestId: string): void {
-  console.error(JSON.stringify({ level: "error", request_id: requestId, error: withoutKeys(loggable(error)) }));
+  console.error(JSON.stringify({ level: "error", request_id: requestId, error: loggable(error) }));
 }

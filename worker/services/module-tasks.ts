@@ -1,44 +1,35 @@
-/** What a session has done for it: preprocessing, training, an import. Each is a task like any other. */
+/** What a session has done for it: preprocessing and training. Each is a task like any other. */
 import { DomainError } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
 import {
-  checkModel,
   filledConfig,
+  moduleEvaluation,
   METHOD_OF_TASK_TYPE,
   moduleHyperparameters,
   PARAMETER_OF,
   translated,
   type FilledModuleConfig,
 } from "../domain/module-config";
-import type { ModuleChanges, ModuleSession, ModuleTaskType } from "../domain/module-sessions";
-import { importMessage, importState, moduleState, refusal } from "../domain/module-state";
+import type { ModuleSession } from "../domain/module-sessions";
+import { importState, moduleState, refusal } from "../domain/module-state";
 import { cachedTask, contentName } from "./module-cache";
 import type { KeyedModuleCall, ModuleView } from "./module-services";
 import {
   cancelLive,
   cancelTasks,
-  changedMeanwhile,
   heldSession,
   inProjectOf,
   jobOf,
   requireState,
   taskOf,
   viewOf,
-  type ModulePorts,
 } from "./module-session";
-import type { Idempotency, JobRequest } from "./services";
-import type { SpecPorts } from "./job-spec";
-import type { CreatePorts } from "./create-job";
+import { attach, idempotencyOf, type ModuleTaskPorts } from "./module-task";
+import type { JobRequest } from "./services";
 import { submitJob } from "./submit-job";
 
-const IMPORT_WORDS = { base_model: "model_name", method: "model_type" };
-
-export interface TaskPorts extends ModulePorts, SpecPorts, CreatePorts {
-  sha256Hex: (text: string) => Promise<string>;
-}
-
 /** With a `cache_dir`, what was preprocessed from the same data for the same model is used again. */
-export async function preprocessModule(ports: TaskPorts, call: KeyedModuleCall): Promise<ModuleView> {
+export async function preprocessModule(ports: ModuleTaskPorts, call: KeyedModuleCall): Promise<ModuleView> {
   const session = await heldSession(ports, call);
   requireState("preprocess", session);
   if (session.trainDatasetId === null) {
@@ -53,7 +44,7 @@ export async function preprocessModule(ports: TaskPorts, call: KeyedModuleCall):
   return attach(ports, session, "preprocess", await submit(ports, call, session, { ...request, kind: "preprocess" }));
 }
 
-export async function startModuleTraining(ports: TaskPorts, call: KeyedModuleCall): Promise<ModuleView> {
+export async function startModuleTraining(ports: ModuleTaskPorts, call: KeyedModuleCall): Promise<ModuleView> {
   const session = await heldSession(ports, call);
   requireState("train", session);
   // An import that came in between makes no other model of it.
@@ -63,7 +54,11 @@ export async function startModuleTraining(ports: TaskPorts, call: KeyedModuleCal
   return attach(ports, session, "train", job);
 }
 
-export async function stopModuleTraining(ports: TaskPorts, call: KeyedModuleCall, force: boolean): Promise<ModuleView> {
+export async function stopModuleTraining(
+  ports: ModuleTaskPorts,
+  call: KeyedModuleCall,
+  force: boolean,
+): Promise<ModuleView> {
   const session = await heldSession(ports, call);
   if (force) {
     await cancelTasks(ports, session);
@@ -77,33 +72,6 @@ export async function stopModuleTraining(ports: TaskPorts, call: KeyedModuleCall
   if (moduleState(stopped) === "stopped") return viewOf(stopped);
   // It ended by itself before it could be stopped.
   throw new DomainError("conflict", refusal("stop", stopped));
-}
-
-export async function importModuleModel(
-  ports: TaskPorts,
-  call: KeyedModuleCall,
-  { name, taskType }: { name: string; taskType: ModuleTaskType },
-): Promise<ModuleView> {
-  const session = await heldSession(ports, call);
-  if (importState(session.import) === "importing") {
-    throw new DomainError("conflict", "a model is being imported, state 'importing'; GET /import_status tells its end");
-  }
-  const method = METHOD_OF_TASK_TYPE[taskType];
-  const request: JobRequest = {
-    ...{ kind: "import", method, baseModel: name, datasetId: null, functions: [], hyperparameters: {} },
-    outputName: `training-module-${session.id}`,
-  };
-  const job = await inWords(IMPORT_WORDS, async () => {
-    checkModel(name, method);
-    return submitJob(
-      ports,
-      inProjectOf(session, call.principal),
-      request,
-      await idempotencyOf(ports, session, request),
-    );
-  });
-  const view = await attach(ports, session, "import", job, { importedModel: name });
-  return { ...view, message: importMessage(taskOf(job)) };
 }
 
 /** As the session's parameters have it; the model that it has imported is the import itself. */
@@ -124,18 +92,13 @@ function trainingRequest(session: ModuleSession, config: FilledModuleConfig, bas
     functions: [],
     hyperparameters: moduleHyperparameters(config),
     outputName: `training-module-${session.id}`,
-    eval: {
-      datasetId: session.testDatasetId,
-      everyEpochs: config.epochsPerTestRun,
-      metrics: config.evalMetrics,
-      atStart: config.initEval,
-    },
+    eval: { datasetId: session.testDatasetId, ...moduleEvaluation(config) },
   };
 }
 
 /** A task of the session's parameters and data: what is wrong with those is no fault of this request's form. */
 async function submit(
-  ports: TaskPorts,
+  ports: ModuleTaskPorts,
   { principal }: KeyedModuleCall,
   session: ModuleSession,
   request: JobRequest,
@@ -149,42 +112,5 @@ async function submit(
     const { field } = ours.detail;
     const message = ours.message.startsWith(field) ? ours.message : `${field}: ${ours.message}`;
     throw new DomainError("invalid_request", message);
-  }
-}
-
-/** The version in the key makes two calls at once one task, and a later call another. */
-async function idempotencyOf(
-  { sha256Hex }: TaskPorts,
-  session: ModuleSession,
-  request: JobRequest,
-): Promise<Idempotency> {
-  const route = `training-module.${request.kind ?? "train"}`;
-  const key = `${session.id}.${String(session.version)}`;
-  return { route, key, requestSha256: await sha256Hex(JSON.stringify(request)) };
-}
-
-type Slot = "preprocess" | "train" | "import";
-
-/** Makes `job` the session's. When another call was quicker, a job that is nobody's is cancelled. */
-async function attach(
-  ports: TaskPorts,
-  session: ModuleSession,
-  slot: Slot,
-  job: JobRecord,
-  also: ModuleChanges = {},
-): Promise<ModuleView> {
-  const changes = { ...also, [`${slot}JobId`]: job.id };
-  if (await ports.moduleSessions.change(session, changes)) return viewOf({ ...session, [slot]: taskOf(job) });
-  const now = await ports.moduleSessions.active(session.accountId);
-  if (now?.id === session.id && now[`${slot}JobId`] === job.id) return viewOf(now);
-  await cancelLive(ports, job);
-  throw changedMeanwhile();
-}
-
-async function inWords<T>(words: Readonly<Record<string, string>>, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw translated(error, words);
   }
 }

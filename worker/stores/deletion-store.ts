@@ -14,6 +14,7 @@ import {
   jobEvents,
   jobs,
   projects,
+  moduleSessions,
   runs,
   runTags,
   tasks,
@@ -134,7 +135,7 @@ export class D1DeletionStore implements DeletionStore {
 /** As many rows of each table go at a time. */
 const ROWS_AT_ONCE = 10_000;
 
-/** What of a project has rows alone: its runs and its training sessions. */
+/** What of a project has rows alone: its runs and its sessions. */
 function eraseContents(db: Database, { accountId, id }: Deletable) {
   const sessions = sql`SELECT id FROM training_sessions WHERE account_id = ${accountId} AND project_id = ${id}`;
   return [
@@ -150,6 +151,7 @@ function eraseContents(db: Database, { accountId, id }: Deletable) {
       sql`(project_id, tag, run_id) IN (
         SELECT project_id, tag, run_id FROM run_tags WHERE project_id = ${id} LIMIT ${ROWS_AT_ONCE})`,
     ),
+    db.delete(moduleSessions).where(and(eq(moduleSessions.accountId, accountId), eq(moduleSessions.projectId, id))),
     db
       .delete(runs)
       .where(
@@ -160,7 +162,9 @@ function eraseContents(db: Database, { accountId, id }: Deletable) {
 
 /** Not before the next round what is still in it, or was made in it in the very moment in which it was marked. */
 function eraseIfEmpty(db: Database, { accountId, id }: Deletable) {
-  const tables = ["datasets", "jobs", "functions", "training_sessions", "runs"].map((table) => sql.raw(table));
+  const tables = ["datasets", "jobs", "functions", "training_sessions", "module_sessions", "runs"].map((table) =>
+    sql.raw(table),
+  );
   const empty = tables.map(
     (table) => sql`NOT EXISTS (SELECT 1 FROM ${table} WHERE account_id = ${accountId} AND project_id = ${id})`,
   );
@@ -172,11 +176,17 @@ function eraseIfEmpty(db: Database, { accountId, id }: Deletable) {
 function markContents(db: Database, { accountId, id }: Deletable, nowMs: number) {
   const isMarked = sql`EXISTS (SELECT 1 FROM projects WHERE id = ${id} AND deleted_at_ms IS NOT NULL)`;
   const deleted = { deletedAtMs: nowMs };
+  const ofOwner = (table: typeof datasets | typeof functions | typeof jobs | typeof moduleSessions): SQL | undefined =>
+    and(eq(table.accountId, accountId), eq(table.projectId, id));
   const ofProject = (table: typeof datasets | typeof functions | typeof jobs): SQL | undefined =>
-    and(eq(table.accountId, accountId), eq(table.projectId, id), isNull(table.deletedAtMs), isMarked);
+    and(ofOwner(table), isNull(table.deletedAtMs), isMarked);
   return [
     db.update(datasets).set(deleted).where(ofProject(datasets)),
     db.update(functions).set(deleted).where(ofProject(functions)),
+    db
+      .update(moduleSessions)
+      .set({ endedAtMs: nowMs })
+      .where(and(ofOwner(moduleSessions), isNull(moduleSessions.endedAtMs), isMarked)),
     db
       .update(jobs)
       .set(deleted)
