@@ -440,6 +440,36 @@ describe("building", () => {
   });
 });
 
+describe("many runs", () => {
+  it(
+    "are added, read and built in pieces that no request or statement is too small for",
+    { timeout: 60_000 },
+    async () => {
+      const count = 30_000;
+      const trainer = await newTrainer();
+      const { client } = trainer;
+      const [one] = await importRuns(client, [runRow("q".repeat(600))]);
+      const ids = Array.from({ length: count }, (_, n) => `01k${String(n).padStart(23, "0")}`);
+      const columns = (await columnsOf("runs")).map((name) => (name === "id" ? "value" : `runs.${name}`));
+      await bindings.DB.prepare(
+        `INSERT INTO runs SELECT ${columns.join()} FROM json_each(?) ids, runs WHERE runs.id = ?`,
+      )
+        .bind(JSON.stringify(ids), one)
+        .run();
+      const id = await newSession(trainer);
+      const path = `${TRAINING}/${id}`;
+      mustBe(200, await client.post(`${path}/add`, { runs: ids }));
+      expect((await session(client, id)).runs).toEqual(ids);
+      const last = mustBe(200, await client.get<{ id: string }[]>(`${path}/runs?limit=10&offset=${String(count - 1)}`));
+      expect(last.map((run) => run.id)).toEqual(ids.slice(-1));
+      const built = mustBe(200, await client.post<Built>(`${path}/build`));
+      expect([built.rows, built.skipped]).toEqual([count, 0]);
+      const dataset = (await session(client, id)).dataset ?? "";
+      expect(mustBe(200, await client.get(`/v1/datasets/${dataset}`))).toMatchObject({ num_rows: count });
+    },
+  );
+});
+
 describe("a session's dataset", () => {
   it("is one of the project by its name, one of the account by its id, or what was built", async () => {
     const trainer = await newTrainer();
