@@ -465,7 +465,10 @@ describe("many runs", () => {
       const built = mustBe(200, await client.post<Built>(`${path}/build`));
       expect([built.rows, built.skipped]).toEqual([count, 0]);
       const dataset = (await session(client, id)).dataset ?? "";
-      expect(mustBe(200, await client.get(`/v1/datasets/${dataset}`))).toMatchObject({ num_rows: count });
+      expect(mustBe(200, await client.get(`/v1/datasets/${dataset}`))).toMatchObject({
+        name: "My Training Session-built",
+        num_rows: count,
+      });
     },
   );
 });

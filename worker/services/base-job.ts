@@ -1,7 +1,8 @@
 /** A base model that is another job's: it must have the checkpoint, and the new job remembers where it came from. */
-import type { BaseModelRef, Lineage } from "../../protocol";
+import type { BaseModelRef, Lineage, Method } from "../../protocol";
 import type { Principal } from "../domain/accounts";
 import type { CheckpointRecord } from "../domain/artifacts";
+import { baseMisfit } from "../domain/catalogue";
 import { DomainError, invalid } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
 import type { CheckpointStore, JobStore } from "../domain/ports";
@@ -28,6 +29,13 @@ export async function baseJob(ports: BaseJobPorts, principal: Principal, base: B
   if (checkpoint?.state !== "committed" || checkpoint.ordinal === null) throw noCheckpoint(job, base.ordinal);
   const root = job.spec.lineage?.root ?? job.baseModel;
   return { job, lineage: { root, job_name: job.outputName, ordinal: checkpoint.ordinal } };
+}
+
+/** Why `method` cannot begin from this base; `earlier` is the job that a `job_` base names. */
+export function misfitOf(method: Method, base: BaseModelRef, earlier: JobRecord | null): string | null {
+  // An imported model is what it was where it came from.
+  if (earlier?.task.kind === "import") return baseMisfit(method, earlier.spec.base_model, null);
+  return baseMisfit(method, base, earlier?.method ?? null);
 }
 
 async function wanted(

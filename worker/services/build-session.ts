@@ -20,6 +20,9 @@ export interface BuildPorts extends DatasetPorts {
   deletions: DeletionStore;
 }
 
+/** A file that was uploaded under the session's name is another dataset. */
+const BUILT = "-built";
+const MAX_STEM_CHARS = 190;
 const RUNS_AT_ONCE = 1000;
 const CHUNK_CHARS = 256 * 1024;
 /** D1 answers a bounded number of statements for one request, and each reads some MiB. */
@@ -61,7 +64,7 @@ function datasetOf(
   counts: Counts,
 ): Promise<DatasetRecord> {
   return uploadDataset(ports, principal, {
-    name: session.name,
+    name: session.name.slice(0, MAX_STEM_CHARS) + BUILT,
     fileName: "runs.jsonl",
     chunks: rowsOf(ports.runs, session.id, counts),
     maxBytes: MAX_BUILT_BYTES,

@@ -1,19 +1,17 @@
 /** A request, checked against the domain's rules and made whole: every default filled in, every id found. */
-import { jobSpec, method as methodSchema, type BaseModelRef, type JobSpec, type Method } from "../../protocol";
+import { jobSpec, method as methodSchema, type JobSpec, type Method } from "../../protocol";
 import type { Principal } from "../domain/accounts";
 import { parseBaseModel } from "../domain/base-model";
-import { baseMisfit } from "../domain/catalogue";
 import { invalid } from "../domain/errors";
 import { normaliseEarlyStop, normaliseEvaluation } from "../domain/evaluation";
 import { parseGpu } from "../domain/gpu";
 import { normaliseHyperparameters } from "../domain/hyperparameters";
-import type { JobRecord } from "../domain/job";
 import type { DatasetStore, FunctionStore, Settings } from "../domain/ports";
 import { normaliseDownsample, normaliseRebalance } from "../domain/preparation";
 import { checkProvider } from "../domain/provider";
 import { checkKind, type SentFields } from "../domain/task-kinds";
 import { checkAlike, checkHasAnswers, normaliseTest } from "../domain/testing";
-import { baseJob, type BaseJobPorts } from "./base-job";
+import { baseJob, misfitOf, type BaseJobPorts } from "./base-job";
 import { jobDatasets, type JobDatasets } from "./job-datasets";
 import { rewardFunctions, testFunctions, type FoundFunction } from "./job-functions";
 import type { JobRequest } from "./services";
@@ -59,7 +57,7 @@ function commonOf(ports: SpecPorts, request: JobRequest) {
 export function importSpec(ports: SpecPorts, request: JobRequest): JobSpec {
   const { method, base, spec } = commonOf(ports, request);
   if (base.kind === "job") throw invalid("base_model", "is a job's model, which is here already: train on it as it is");
-  const misfit = baseMisfit(method, base, null);
+  const misfit = misfitOf(method, base, null);
   if (misfit !== null) throw invalid("base_model", misfit);
   return jobSpec.parse({ ...spec, dataset_id: "", functions: [] });
 }
@@ -86,12 +84,6 @@ export async function trainingSpec(ports: SpecPorts, principal: Principal, reque
     ...(earlierJob ? { lineage: earlierJob.lineage } : {}),
     functions: functions.map((fn, index) => ({ id: fn.id, weight: request.functions[index]?.weight ?? 1 })),
   });
-}
-
-/** An imported model is what it was where it came from. */
-function misfitOf(method: Method, base: BaseModelRef, earlier: JobRecord | null): string | null {
-  if (earlier?.task.kind === "import") return baseMisfit(method, earlier.spec.base_model, null);
-  return baseMisfit(method, base, earlier?.method ?? null);
 }
 
 function sentFields(request: JobRequest): SentFields {

@@ -1,7 +1,6 @@
 /** Training sessions: made, listed, and given runs. What they are trained on: build-session.ts and session-data.ts. */
 import { actorOf, type Principal } from "../domain/accounts";
 import { parseBaseModel } from "../domain/base-model";
-import { baseMisfit } from "../domain/catalogue";
 import { SESSION_METHOD } from "../domain/environment-models";
 import type { EnvironmentRecord } from "../domain/environments";
 import { checkedName, DomainError, invalid } from "../domain/errors";
@@ -21,7 +20,7 @@ import {
   type TrainingSession,
   type TrainingSessionRecord,
 } from "../domain/training-sessions";
-import { baseJob, type BaseJobPorts } from "./base-job";
+import { baseJob, misfitOf, type BaseJobPorts } from "./base-job";
 
 export interface SessionPorts extends BaseJobPorts {
   trainingSessions: TrainingSessionStore;
@@ -92,7 +91,7 @@ export async function usableEnvironment(
 async function checkModel(ports: SessionPorts, principal: Principal, model: string): Promise<void> {
   const base = parseBaseModel(model, { allowPaths: ports.settings.dev });
   const earlier = await baseJob(ports, principal, base);
-  const misfit = baseMisfit(SESSION_METHOD, base, earlier?.job.method ?? null);
+  const misfit = misfitOf(SESSION_METHOD, base, earlier?.job ?? null);
   if (misfit !== null) throw invalid("base_model", misfit);
 }
 
