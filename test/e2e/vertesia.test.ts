@@ -73,11 +73,20 @@ async function newSession(name: string): Promise<string> {
 const statusOf = async (session: string) => (await vertesia.client.training.getSession(session)).status as string;
 
 describe("@vertesia/client with an API key", () => {
-  it("exchanges the key for a token of its project and account", async () => {
+  it("exchanges the key, and reads and writes projects", async () => {
     const { client } = vertesia;
     const bare = account.account_id.replace("acct_", "");
     expect(await client.getProject()).toMatchObject({ id: account.project_id, account: bare });
     expect(await client.getAccount()).toMatchObject({ id: bare });
+    const { projects } = client;
+    const made = await projects.create({ name: "second", namespace: "second" });
+    expect((await projects.list()).map(({ id }) => id)).toEqual(expect.arrayContaining([account.project_id, made.id]));
+    expect((await projects.list([bare])).length).toBe(2);
+    expect(await projects.update(made.id, { description: "of the tests" })).toMatchObject({ id: made.id });
+    await projects.updateConfiguration(made.id, {});
+    expect(await projects.retrieve(made.id)).toMatchObject({ name: "second", description: "of the tests" });
+    await projects.delete(made.id);
+    await expect(projects.retrieve(made.id)).rejects.toMatchObject({ status: 404 });
     expect(vertesia.faults).toEqual([]);
   });
 
