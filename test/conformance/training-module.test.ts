@@ -208,6 +208,20 @@ describe("the parameters", () => {
     expect((await get(session, "/parameters")).body.config).toEqual(DEFAULTS);
   });
 
+  it("are JSON; no body changes nothing", async () => {
+    const session = await started();
+    const path = `/parameters/${session.key}`;
+    const authorization = `Bearer ${session.client.apiKey}`;
+    const none = await ask<Status>(path, { method: "POST", headers: { authorization } });
+    expect([none.status, none.body.config]).toEqual([200, DEFAULTS]);
+    for (const type of ["text/plain", "application/x-www-form-urlencoded"]) {
+      const headers = { authorization, "content-type": type };
+      const answer = await ask<Refusal>(path, { method: "POST", headers, body: '{"epochs":3}' });
+      const detail = [{ loc: ["body"], msg: expect.stringContaining("Content-Type"), type: "model_attributes_type" }];
+      expect([answer.status, answer.body]).toEqual([422, { detail }]);
+    }
+  });
+
   it("tell all that is wrong with them at once", async () => {
     const answer = await post<Refusal>(await started(), "/parameters/KEY", { epochs: "x", seed: -1, model: 3, x: 1 });
     expect(answer.body.detail).toMatchObject([
@@ -300,7 +314,8 @@ describe("the data", () => {
       headers: { authorization: `Bearer ${session.client.apiKey}`, "content-type": "text/csv" },
       body: ROWS,
     });
-    expect([answer.status, answer.body]).toEqual([415, { detail: "send this as multipart/form-data" }]);
+    const msg = "send this as multipart/form-data";
+    expect([answer.status, answer.body.detail]).toEqual([422, [{ loc: ["body"], msg, type: "model_attributes_type" }]]);
   });
 });
 

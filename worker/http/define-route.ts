@@ -84,7 +84,7 @@ export interface RouteHost {
   isStrict?: (request: Request) => boolean;
   /** In place of `keyAuth`, where the dialect knows other callers beside those with a key. */
   keyAuth?: typeof keyAuth;
-  /** In place of 400, for what a schema or a service refuses by name. */
+  /** As `Dialect.validationStatus`. */
   validationStatus?: number;
 }
 
@@ -269,7 +269,8 @@ function errorResponses(
   const byStatus = new Map<number, ErrorCode[]>();
   const add = (status: number, code: ErrorCode) => byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   for (const code of codes) {
-    add(STATUS_OF[code], code);
+    if (code === "unsupported_media_type") add(validationStatus ?? STATUS_OF[code], code);
+    else add(STATUS_OF[code], code);
     if (code === "invalid_request" && validationStatus !== undefined) add(validationStatus, code);
   }
   return Object.fromEntries(

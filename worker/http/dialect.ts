@@ -22,7 +22,7 @@ export interface Dialect {
   renderError: RenderError;
   /** Whether a request is held to what its route declares (strict-requests.ts); absent: validators alone decide. */
   isStrict?: (request: Request) => boolean;
-  /** The status of a request whose parameters or body are refused by name; 400 without. */
+  /** The status of a request whose parameters or body are refused for their form; 400 and 415 without. */
   validationStatus?: 422;
   routes: Route[];
 }
@@ -65,6 +65,7 @@ export function mountDialect(root: Hono<HttpEnv>, dialect: Dialect, deps: EdgeDe
 
 /** What a row of a file has wrong is no fault of the request's form. */
 function isValidation({ code, detail }: Failure): boolean {
+  if (code === "unsupported_media_type") return true;
   return code === "invalid_request" && detail.line === undefined && (detail.field ?? detail.issues) !== undefined;
 }
 

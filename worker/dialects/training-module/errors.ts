@@ -15,9 +15,10 @@ export const moduleError = z
   .object({ detail: z.union([z.string(), z.array(validationIssue)]) })
   .openapi("ModuleError", { description: "With status 422 a list, with every other a sentence." });
 
-export function renderModuleError({ status, message, detail }: Failure): z.infer<typeof moduleError> {
+export function renderModuleError({ status, code, message, detail }: Failure): z.infer<typeof moduleError> {
   if (status !== VALIDATION_STATUS) return { detail: message };
-  const issues = detail.issues ?? [refusedBy(detail.field ?? "", message)];
+  const noBody: RequestIssue = { in: "body", path: [], code, message };
+  const issues = detail.issues ?? [detail.field === undefined ? noBody : refusedBy(detail.field, message)];
   return { detail: issues.map((issue) => ({ loc: [issue.in, ...issue.path], ...described(issue) })) };
 }
 
@@ -55,6 +56,8 @@ const TYPE_ERRORS: Readonly<Record<string, string>> = {
 };
 
 const TYPES: Readonly<Record<string, string>> = {
+  // A body of another kind, or none at all.
+  unsupported_media_type: "model_attributes_type",
   invalid_format: "int_parsing",
   invalid_value: "enum",
   too_small: "greater_than_equal",
