@@ -147,6 +147,16 @@ describe("importing", () => {
     expect(await list(client, "?limit=5&offset=29998")).toEqual(answer.body.runs.slice(0, 2).reverse());
   }, 30_000);
 
+  it("takes many tags on many rows", async () => {
+    const client = await newAccountClient();
+    const tags = Array.from({ length: 50 }, (_, n) => `t${String(n)}`);
+    const ids = await imported(
+      client,
+      Array.from({ length: 2000 }, () => row({ tags })),
+    );
+    expect(await list(client, "?tag=t49&limit=1&offset=1999")).toEqual([ids[0]]);
+  });
+
   it("refuses an environment that is for other projects", async () => {
     const client = await newAccountClient();
     const { id } = (await client.post<{ id: string }>("/anneal/v1/projects", { name: "other" })).body;

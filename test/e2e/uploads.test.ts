@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -112,3 +113,28 @@ async function bytesOf(url: string, headers: Record<string, string> = {}): Promi
   expect(response.status).toBe("range" in headers ? 206 : 200);
   return Buffer.from(await response.arrayBuffer());
 }
+
+it.each(["with a length", "without one"])(
+  "keeps no run of an import, sent %s, whose sender is cut off",
+  async (how) => {
+    const row = { interaction: "I", prompt: [{ role: "user", content: "hi" }], status: "completed", tags: [how] };
+    // Cut between two rows: what has come looks whole.
+    const rows = Buffer.from(`${JSON.stringify(row)}\n`.repeat(20_000));
+    const { hostname, port } = new URL(plane.url);
+    const socket = connect(Number(port), hostname);
+    const isSized = how === "with a length";
+    socket.write(
+      `POST /api/v1/runs/import HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${account.api_key}\r\n` +
+        `Content-Type: application/x-ndjson\r\n` +
+        (isSized ? `Content-Length: ${String(2 * rows.length)}\r\n\r\n` : "Transfer-Encoding: chunked\r\n\r\n"),
+    );
+    if (!isSized) socket.write(`${rows.length.toString(16)}\r\n`);
+    socket.write(rows);
+    if (!isSized) socket.write("\r\n");
+    const list = () => account.client.get("/api/v1/runs?limit=1", z.array(z.unknown()));
+    const seen = (many: number) => async () => ((await list()).length === many ? true : null);
+    await waitFor("rows to be there", 30_000, seen(1));
+    socket.destroy();
+    await waitFor("rows to be gone", 30_000, seen(0));
+  },
+);

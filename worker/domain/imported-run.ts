@@ -5,7 +5,7 @@ import { isBareId } from "./ids";
 import { lineFault } from "./row-reader";
 import { RUN_STATUSES, type RunBody, type RunRecord, type RunResult } from "./runs";
 
-export const MAX_TAGS = 50;
+const MAX_TAGS = 50;
 const MAX_TAG_CHARS = 100;
 const MAX_NAME_CHARS = 200;
 const ROLES = ["system", "user", "assistant", "tool", "safety", "negative", "mask"] as const;
@@ -22,10 +22,10 @@ const plainText = (maxChars: number) =>
 const facts = z.record(z.string(), z.unknown());
 const reference = z.string().refine(isBareId, "is not the id of a record here");
 
-export const runTags = z
+const tags = z
   .array(plainText(MAX_TAG_CHARS))
   .max(MAX_TAGS)
-  .transform((tags) => [...new Set(tags)]);
+  .transform((sent) => [...new Set(sent)]);
 const result = z.strictObject({ type: z.enum(RESULT_TYPES), value: z.unknown() }).superRefine((part, context) => {
   if (part.type === "text" && typeof part.value !== "string") {
     context.addIssue({ code: "custom", path: ["value"], message: "must be a string where type is text" });
@@ -40,7 +40,7 @@ const row = z.strictObject({
   prompt: z.array(z.strictObject({ role: z.enum(ROLES), content: z.string() })).min(1, "must have a segment"),
   result: z.array(result).default([]),
   status: z.enum(RUN_STATUSES),
-  tags: runTags.default([]),
+  tags: tags.default([]),
   environment: z.union([reference, z.looseObject({ id: reference }).transform(({ id }) => id)]).nullish(),
   parent: z.union([reference, z.looseObject({ id: reference }).transform(({ id }) => id)]).nullish(),
   model: plainText(MAX_NAME_CHARS).nullish(),
@@ -97,7 +97,7 @@ export function importedRun(
 }
 
 /** Whether there is something in it that a model could learn to say. */
-export function isTeachable(result: RunResult[]): boolean {
+function isTeachable(result: RunResult[]): boolean {
   return result.some(({ type, value }) =>
     type === "text" ? typeof value === "string" && /\S/.test(value) : type === "json" && value != null,
   );

@@ -36,7 +36,7 @@ export function hasCredential(c: Context<HttpEnv>): boolean {
 }
 
 /** Throws `unauthenticated` when there is none, or two that differ. */
-export function presentedCredential(request: Request): string {
+function presentedCredential(request: Request): string {
   const credential = credentialIn(request);
   if (credential === null) {
     throw new DomainError("unauthenticated", "no API key: send it as 'Authorization: Bearer <key>' or in X-API-Key");

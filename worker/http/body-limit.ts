@@ -50,12 +50,17 @@ const UPLOAD_ROUTE =
 export async function* limitedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
   const limit = `the request body is over the limit of ${String(maxBytes)} bytes (${String(Math.floor(maxBytes / MIB))} MiB)`;
   const tooLarge = new DomainError("payload_too_large", maxBytes === MAX_UPLOAD_BYTES ? limit + UPLOAD_ROUTE : limit);
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
+  const declared = Number(request.headers.get("content-length") ?? 0);
+  if (declared > maxBytes) throw tooLarge;
   if (!request.body) return;
   let total = 0;
   for await (const chunk of request.body as ReadableStream<Uint8Array>) {
     total += chunk.byteLength;
     if (total > maxBytes) throw tooLarge;
     yield chunk;
+  }
+  // A body whose sender is gone ends like one that is over.
+  if (total < declared) {
+    throw new DomainError("invalid_request", `the body broke off after ${String(total)} of ${String(declared)} bytes`);
   }
 }

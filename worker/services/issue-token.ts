@@ -7,7 +7,7 @@ import type { TokenNames } from "../domain/ports";
 import { credentialOf, type AuthPorts } from "./authenticate";
 import type { IssuedToken, TokenRequest } from "./token-services";
 
-export type DenialCode =
+type DenialCode =
   "requested_scope_unavailable" | "no_accessible_account" | "restricted_environment" | "token_issuance_forbidden";
 
 export async function issueToken(ports: AuthPorts, request: TokenRequest): Promise<IssuedToken> {

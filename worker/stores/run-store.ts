@@ -45,8 +45,10 @@ function runsOf(records: string): SQL {
     FROM json_each(${records})`;
 }
 
-function tagsOf(tags: string): SQL {
-  return sql`SELECT value ->> 'projectId', value ->> 'tag', value ->> 'id' FROM json_each(${tags})`;
+/** A row for each tag of each record: the list of them would be larger than the records are. */
+function tagsOf(records: string): SQL {
+  return sql`SELECT run.value ->> 'projectId', tag.value, run.value ->> 'id'
+    FROM json_each(${records}) AS run, json_each(run.value -> 'tags') AS tag`;
 }
 
 /** The bytes of the bodies of the rows before this one. */
@@ -62,9 +64,10 @@ export class D1RunStore implements RunStore {
   }
 
   async add(added: RunRecord[]): Promise<void> {
-    const tags = added.flatMap(({ id, projectId, tags }) => tags.map((tag) => ({ id, projectId, tag })));
     const insert = this.#db.insert(runs).select(runsOf(JSON.stringify(added)));
-    if (tags.length === 0) return void (await insert);
+    const tagged = added.filter(({ tags }) => tags.length > 0);
+    if (tagged.length === 0) return void (await insert);
+    const tags = tagged.map(({ id, projectId, tags }) => ({ id, projectId, tags }));
     await this.#db.batch([insert, this.#db.insert(runTags).select(tagsOf(JSON.stringify(tags)))]);
   }
 
