@@ -1,6 +1,6 @@
 /** Training sessions of the Vertesia dialect: their whole life over the wire, what is refused, and who wins a race. */
 import { env as bindings } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { newId } from "../../worker/domain/ids";
 import { JOB_STATUSES } from "../../worker/domain/job-state";
 import { BUILD_TIMEOUT_MS, SESSION_STATUSES } from "../../worker/domain/training-sessions";
@@ -24,6 +24,9 @@ import {
   type Session,
   type TrainingJob,
 } from "./vertesia-setup";
+
+// Whole lives of sessions, on two cores that others use too.
+vi.setConfig({ testTimeout: 20_000 });
 
 const TIMESTAMP = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const ACTOR = expect.stringMatching(/^user:[0-9a-z]{26}$/);
