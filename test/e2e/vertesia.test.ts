@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { VertesiaClient } from "@vertesia/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { preparePython } from "../../scripts/python-env";
@@ -78,6 +79,10 @@ describe("@vertesia/client with an API key", () => {
     const bare = account.account_id.replace("acct_", "");
     expect(await client.getProject()).toMatchObject({ id: account.project_id, account: bare });
     expect(await client.getAccount()).toMatchObject({ id: bare });
+    const token = await client.getRawJWT();
+    // It knows from the token where the API is.
+    const other = await VertesiaClient.fromAuthToken(token ?? "");
+    expect(await other.training.listSessions()).toEqual([]);
     const { projects } = client;
     const made = await projects.create({ name: "second", namespace: "second" });
     expect((await projects.list()).map(({ id }) => id)).toEqual(expect.arrayContaining([account.project_id, made.id]));
