@@ -275,7 +275,7 @@ describe("import_model", () => {
 
   it.each<[string, string[], string]>([
     ["model_type=classification", ["query", "model_name"], "missing"],
-    ["model_name=anneal/tiny-bert", ["query", "model_type"], "enum"],
+    ["model_name=anneal/tiny-bert", ["query", "model_type"], "missing"],
     ["model_name=anneal/tiny-bert&model_type=sft", ["query", "model_type"], "enum"],
     ["model_name=a%20b&model_type=classification", ["query", "model_name"], "value_error"],
     ["model_name=anneal/none&model_type=classification", ["query", "model_name"], "value_error"],

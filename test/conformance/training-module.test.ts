@@ -121,7 +121,7 @@ describe("a session", () => {
       expect((await client.get<Status>("/parameters")).body.key).toBe(key);
       expect((await client.post(`/training/stop/${key}?force_restart=1`)).status).toBe(200);
     }
-  });
+  }, 60_000);
 
   it("has exactly one good key when several restart it by force at once", async () => {
     const { client } = await started();
@@ -178,7 +178,9 @@ describe("the parameters", () => {
   });
 
   it.each<[string, unknown, (string | number)[], string]>([
-    ["a text for a number", { epochs: "three" }, ["body", "epochs"], "float_type"],
+    ["a text for a whole number", { epochs: "three" }, ["body", "epochs"], "int_type"],
+    ["a text for a number", { learning_rate: "fast" }, ["body", "learning_rate"], "float_type"],
+    ["no body", undefined, ["body"], "missing"],
     ["a fraction", { batch_size: 1.5 }, ["body", "batch_size"], "int_type"],
     ["no epoch", { epochs: 0 }, ["body", "epochs"], "greater_than_equal"],
     [
@@ -208,12 +210,10 @@ describe("the parameters", () => {
     expect((await get(session, "/parameters")).body.config).toEqual(DEFAULTS);
   });
 
-  it("are JSON; no body changes nothing", async () => {
+  it("are JSON", async () => {
     const session = await started();
     const path = `/parameters/${session.key}`;
     const authorization = `Bearer ${session.client.apiKey}`;
-    const none = await ask<Status>(path, { method: "POST", headers: { authorization } });
-    expect([none.status, none.body.config]).toEqual([200, DEFAULTS]);
     for (const type of ["text/plain", "application/x-www-form-urlencoded"]) {
       const headers = { authorization, "content-type": type };
       const answer = await ask<Refusal>(path, { method: "POST", headers, body: '{"epochs":3}' });
@@ -307,15 +307,28 @@ describe("the data", () => {
     expect(answer.body).toMatchObject({ message: expect.stringContaining("4 rows to train on, 2") });
   });
 
-  it("must be a form", async () => {
+  it.each([
+    ["another body", { headers: { "content-type": "text/csv" }, body: ROWS }],
+    ["no body", {}],
+    ["a form without files", { headers: { "content-type": "multipart/form-data; boundary=x" }, body: "--x--\r\n" }],
+  ])("must be a form with both files: %s", async (_, { headers, body }: { headers?: object; body?: string }) => {
     const session = await started();
     const answer = await ask<Refusal>(`/upload_dataset/${session.key}`, {
       method: "POST",
-      headers: { authorization: `Bearer ${session.client.apiKey}`, "content-type": "text/csv" },
-      body: ROWS,
+      headers: { authorization: `Bearer ${session.client.apiKey}`, ...headers },
+      ...(body === undefined ? {} : { body }),
     });
-    const msg = "send this as multipart/form-data";
-    expect([answer.status, answer.body.detail]).toEqual([422, [{ loc: ["body"], msg, type: "model_attributes_type" }]]);
+    const missing = ["train_file", "test_file"].map((name) => {
+      return { loc: ["body", name], msg: "Field required", type: "missing" };
+    });
+    expect([answer.status, answer.body]).toEqual([422, { detail: missing }]);
+  });
+
+  it("is told of a part that comes while a file is read, by the part's own name", async () => {
+    const session = await started();
+    const long = ROWS.repeat(20_000);
+    const answer = await uploaded<Refusal>(session, { train_file: ROWS, test_file: long, extra: ROWS });
+    expect([answer.status, answer.body.detail]).toEqual([422, [expect.objectContaining({ loc: ["body", "extra"] })]]);
   });
 });
 

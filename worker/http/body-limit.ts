@@ -12,10 +12,18 @@ export const MAX_UPLOAD_BYTES = 95 * MIB;
 /** Of rows that are taken only as one request's body: more of them are sent in several. */
 export const MAX_ROWS_BYTES = 90 * MIB;
 
-/** Reads a JSON body within its limit; validators parse it from the new request, and idempotency hashes it as it came. */
-export function jsonBody(maxBytes: number): MiddlewareHandler<HttpEnv> {
+/**
+ * Reads a JSON body within its limit; validators parse it from the new request, and idempotency hashes it as it came.
+ * No body at all is for the validators too, as an empty object, unless `refusesEmpty`.
+ */
+export function jsonBody(maxBytes: number, refusesEmpty = false): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     const body = await wholeBody(c.req.raw, maxBytes);
+    if (refusesEmpty && body.byteLength === 0) {
+      const message = "is required";
+      const issues = [{ in: "body" as const, path: [], code: "missing", message }];
+      throw new DomainError("invalid_request", message, { field: "body", issues });
+    }
     c.set("rawBody", body);
     c.req.raw = new Request(c.req.raw, { body });
     await next();

@@ -168,7 +168,9 @@ function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
       ...(definition.refusesHead ? [refuseHead] : []),
       host.prepare,
       ...(definition.isPublic ? [] : [auth]),
-      ...(body ? [isOptional ? optionalJsonBody(maxBodyBytes) : jsonBody(maxBodyBytes)] : []),
+      ...(body
+        ? [isOptional ? optionalJsonBody(maxBodyBytes) : jsonBody(maxBodyBytes, host.validationStatus !== undefined)]
+        : []),
       ...(host.isStrict ? [strictRequests(host.isStrict, query ?? NOTHING_DECLARED, body ?? null)] : []),
     ],
     request: {

@@ -1,6 +1,6 @@
 /** The parser of multipart forms, multipasta, as something to pull files from; with the names and the limits. */
 import { decodeField, make, type MultipartError, type PartInfo } from "multipasta";
-import { DomainError, invalid } from "../domain/errors";
+import { DomainError } from "../domain/errors";
 import { limitedBody } from "./body-limit";
 
 /** Fields are names and formats. */
@@ -159,16 +159,16 @@ export class FormReader {
 
   #takeField(part: PartInfo, value: Uint8Array): void {
     if (!this.#limits.fields.includes(part.name)) {
-      this.#error ??= invalid(part.name, "is not a field of this form");
+      this.#error ??= wrongPart(part, "is not a field of this form");
     } else if (this.fields.has(part.name)) {
-      this.#error ??= invalid(part.name, "is sent twice");
+      this.#error ??= wrongPart(part, "is sent twice");
     } else {
       this.fields.set(part.name, decodeField(part, value));
     }
   }
 
   #takeFile(part: PartInfo): (chunk: Uint8Array | null) => void {
-    if (this.#seen.has(part.name)) this.#error ??= invalid(part.name, "is sent twice");
+    if (this.#seen.has(part.name)) this.#error ??= wrongPart(part, "is sent twice");
     this.#seen.add(part.name);
     const file = new PartFile(part, () => this.#pull());
     this.#opened.push(file);
@@ -176,6 +176,12 @@ export class FormReader {
       file.push(chunk);
     };
   }
+}
+
+/** Of the form, and not of the file that is read while this part comes. */
+function wrongPart({ name }: PartInfo, message: string): DomainError {
+  const issue = { in: "body" as const, path: [name], code: "custom", message };
+  return new DomainError("invalid_request", message, { field: name, issues: [issue] });
 }
 
 /** The last part of what may be a path; nothing that is no text or only fills a row. */

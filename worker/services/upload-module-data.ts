@@ -9,6 +9,8 @@ import type { KeyedModuleCall, ModuleFile, ModuleView } from "./module-services"
 import { changedMeanwhile, heldSession, inProjectOf, requireState, viewOf, type ModulePorts } from "./module-session";
 import { uploadDataset, type DatasetPorts } from "./upload-dataset";
 
+const FILE_FIELDS = ["train_file", "test_file"] as const;
+
 export async function uploadModuleData(
   ports: ModulePorts & DatasetPorts & DeletePorts,
   call: KeyedModuleCall,
@@ -24,7 +26,7 @@ export async function uploadModuleData(
       const upload = { name: fileName === undefined ? field : undefined, fileName, chunks, maxBytes };
       made.set(field, await ofFile(field, () => uploadDataset(ports, principal, upload)));
     }
-    return await kept(ports, session, { train: present(made, "train_file"), test: present(made, "test_file") });
+    return await kept(ports, session, present(made));
   } catch (error) {
     await Promise.all([...made.values()].map((dataset) => deleteDataset(ports, dataset)));
     throw error;
@@ -57,12 +59,14 @@ async function kept(
   return viewOf({ ...session, ...changes }, `the datasets are uploaded: ${rows}; next: POST /preprocess/{key}`);
 }
 
-function present(made: ReadonlyMap<string, DatasetRecord>, field: string): DatasetRecord {
-  const dataset = made.get(field);
-  if (dataset) return dataset;
+function present(made: ReadonlyMap<string, DatasetRecord>): { train: DatasetRecord; test: DatasetRecord } {
+  const [train, test] = [made.get("train_file"), made.get("test_file")];
+  if (train && test) return { train, test };
   const message = "is required: the form has no such file";
-  const issue = { in: "body" as const, path: [field], code: "missing", message };
-  throw new DomainError("invalid_request", message, { field, issues: [issue] });
+  const issues = FILE_FIELDS.filter((field) => !made.has(field)).map((field) => {
+    return { in: "body" as const, path: [field], code: "missing", message };
+  });
+  throw new DomainError("invalid_request", message, { issues });
 }
 
 /** What is wrong with its rows is said with the file's name. */
@@ -71,6 +75,8 @@ async function ofFile(field: string, work: () => Promise<DatasetRecord>): Promis
     return await work();
   } catch (error) {
     if (!(error instanceof DomainError) || !["invalid_request", "not_found"].includes(error.code)) throw error;
+    // Of the form's other parts.
+    if (error.detail.issues) throw error;
     const { line } = error.detail;
     throw new DomainError("invalid_request", `${field}: ${error.message}`, line === undefined ? {} : { line });
   }

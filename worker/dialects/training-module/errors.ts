@@ -4,6 +4,8 @@ import type { RequestIssue } from "../../domain/errors";
 import type { Failure } from "../../http/failure";
 
 const VALIDATION_STATUS = 422;
+/** A text in one of them is no float either, and zod says of it only that it is no number. */
+const INTEGERS: readonly unknown[] = ["batch_size", "epochs", "epochs_per_test_run", "seed"];
 
 const validationIssue = z.object({
   loc: z.array(z.union([z.string(), z.int()])).openapi({ example: ["query", "model_name"] }),
@@ -31,7 +33,7 @@ function refusedBy(field: string, message: string): RequestIssue {
 }
 
 /** In the words of the library that FastAPI validates with. */
-function described({ code, expected, message }: RequestIssue): { msg: string; type: string } {
+function described({ code, path, expected, message }: RequestIssue): { msg: string; type: string } {
   switch (code) {
     case "missing":
       return { msg: "Field required", type: "missing" };
@@ -40,6 +42,7 @@ function described({ code, expected, message }: RequestIssue): { msg: string; ty
     case "unrecognized_keys":
       return { msg: "Extra inputs are not permitted", type: "extra_forbidden" };
     case "invalid_type":
+      if (INTEGERS.includes(path[0])) return { msg: message, type: "int_type" };
       return { msg: message, type: TYPE_ERRORS[expected ?? ""] ?? "value_error" };
     default:
       return { msg: message, type: TYPES[code] ?? "value_error" };
@@ -56,7 +59,7 @@ const TYPE_ERRORS: Readonly<Record<string, string>> = {
 };
 
 const TYPES: Readonly<Record<string, string>> = {
-  // A body of another kind, or none at all.
+  // A body of another kind.
   unsupported_media_type: "model_attributes_type",
   invalid_format: "int_parsing",
   invalid_value: "enum",

@@ -97,7 +97,15 @@ const flag = z
 export const forceQuery = z.object({ force_restart: flag });
 export const importedQuery = z.object({ on_disk: flag, tokenizer: flag });
 export const importQuery = z.object({
-  model_type: taskType.openapi({ description: "What the model will be trained for: a task_type." }),
+  // Zod does not tell a missing one from a wrong one.
+  model_type: z
+    .string()
+    .pipe(taskType)
+    .openapi({
+      type: "string",
+      enum: [...MODULE_TASK_TYPES],
+      description: "What the model will be trained for: a task_type.",
+    }),
   model_name: z.string().min(1).max(4096).openapi({ description: "A name of the catalogue, or a Hugging Face id." }),
 });
 

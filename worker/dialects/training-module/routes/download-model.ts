@@ -11,7 +11,7 @@ export const downloadModelRoute = defineRoute({
   scope: "read",
   params: keyParam,
   firstRead: readSession,
-  answer: { description: "model.tar.gz: weights and tokenizer.", contentType: "application/gzip" },
+  answer: { description: "model.tar.gz: weights and tokenizer.", contentType: "application/octet-stream" },
   alsoAnswers: DOWNLOAD_ANSWERS,
   errors: ["conflict", "range_not_satisfiable"],
   handler: (call) => call.services.downloadModuleModel(keyedOf(call), downloadOf(call.request)),

@@ -13,7 +13,6 @@ export const setParametersRoute = defineRoute({
   scope: "write",
   params: keyParam,
   body: configChanges,
-  bodyIsOptional: true,
   firstRead: readSession,
   answer: { description: "All of them, with their defaults.", schema: parameters },
   errors: ["conflict"],

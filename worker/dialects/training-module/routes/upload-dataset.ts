@@ -2,12 +2,14 @@ import { defineRoute } from "../../../http/define-route";
 import { parseId } from "../../../domain/ids";
 import { MAX_UPLOAD_BYTES } from "../../../http/body-limit";
 import { readJson } from "../../../http/json-body";
-import { withFilesForm } from "../../../http/multipart";
+import { withFilesForm, type FormFile } from "../../../http/multipart";
 import { keyedOf, readSession } from "../call";
 import { fromView } from "../map";
 import { keyParam, moduleStatus, uploadedFiles, uploadForm } from "../schema";
 
 const LIMITS = { fileFields: ["train_file", "test_file"], maxBytes: MAX_UPLOAD_BYTES };
+
+async function* noFiles(): AsyncGenerator<FormFile, void, undefined> {}
 
 export const uploadDatasetRoute = defineRoute({
   operationId: "trainingModule.uploadDataset",
@@ -25,13 +27,16 @@ export const uploadDatasetRoute = defineRoute({
   answer: { description: "Both are kept as they came.", schema: moduleStatus },
   errors: ["conflict"],
   handler: async (call) => {
-    if (/^application\/json\b/i.test(call.request.headers.get("content-type") ?? "")) {
+    const contentType = call.request.headers.get("content-type") ?? "";
+    if (/^application\/json\b/i.test(contentType)) {
       const sent = await readJson(call.request, uploadedFiles);
       const uploads = { train: parseId("up_", sent.train_upload_id), test: parseId("up_", sent.test_upload_id) };
       return fromView(await call.services.moduleDataFromUploads(keyedOf(call), uploads));
     }
-    return withFilesForm(call.request, LIMITS, async (files) =>
-      fromView(await call.services.uploadModuleData(keyedOf(call), files, MAX_UPLOAD_BYTES)),
-    );
+    const upload = async (files: AsyncIterable<FormFile>) =>
+      fromView(await call.services.uploadModuleData(keyedOf(call), files, MAX_UPLOAD_BYTES));
+    // As FastAPI sees it, another body is a form without any file.
+    if (!/^multipart\/form-data\b/i.test(contentType)) return upload(noFiles());
+    return withFilesForm(call.request, LIMITS, upload);
   },
 });
