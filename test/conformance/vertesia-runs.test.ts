@@ -102,6 +102,8 @@ describe("importing", () => {
     ["is no JSON", '{"interaction":', "line 3 is not valid JSON"],
     ["is no object", "[1]", "line 3 is not a JSON object"],
     ["lacks its prompt", { ...row(), prompt: undefined }, "line 3 is wrong in prompt: is required"],
+    ["lacks its interaction", row({ interaction: null }), "line 3 is wrong in interaction: is required"],
+    ["has an interaction of no kind", row({ interaction: 5 }), "line 3 is wrong in interaction: is of another kind"],
     ["has no segment", row({ prompt: [] }), "line 3 is wrong in prompt: must have a segment"],
     ["has a role that there is not", row({ prompt: [{ role: "king", content: "" }] }), "wrong in prompt.0.role"],
     ["has a result of no kind", row({ result: [{ type: "song", value: "" }] }), "wrong in result.0.type"],
@@ -119,6 +121,13 @@ describe("importing", () => {
     expect(answer.body.message).toContain(message);
     expect(answer.body.message).toContain("none of the rows was kept");
     expect(await list(client)).toEqual([]);
+  });
+
+  it("takes a name without a value for one that is left out", async () => {
+    const client = await newAccountClient();
+    const names = ["result", "tags", "environment", "model", "token_use", "created_at", "config", "error", "parent"];
+    const [id = ""] = await imported(client, [row(Object.fromEntries(names.map((name) => [name, null])))]);
+    expect((await client.get<Run>(`${RUNS}/${id}`)).body).toMatchObject({ result: [], tags: [], environment: null });
   });
 
   it("takes many rows as they stream in, and takes them away again for a wrong one at the end", async () => {

@@ -71,8 +71,10 @@ export function importedRun(
   line: number,
   given: Pick<RunRecord, "id" | "accountId" | "projectId" | "createdBy"> & { nowMs: number },
 ): RunRecord {
-  const parsed = row.safeParse(sent);
-  if (!parsed.success) throw rowFault(line, parsed.error.issues[0]);
+  // A name without a value says as much as one that is left out.
+  const named = Object.fromEntries(Object.entries(sent).map(([name, value]) => [name, value ?? undefined]));
+  const parsed = row.safeParse(named);
+  if (!parsed.success) throw rowFault(line, named, parsed.error.issues[0]);
   const { data } = parsed;
   if (data.model && data.modelId && data.model !== data.modelId) {
     throw lineFault(line, "is wrong in modelId: it says another model than 'model'");
@@ -111,11 +113,15 @@ function bodyOf(data: z.output<typeof row>): RunBody {
   return { prompt, result, ...(Object.fromEntries(present) as Partial<RunBody>) };
 }
 
-function rowFault(line: number, issue: z.core.$ZodIssue | undefined) {
+function rowFault(line: number, named: Row, issue: z.core.$ZodIssue | undefined) {
   if (issue?.code === "unrecognized_keys") {
     return lineFault(line, `has ${[...issue.path, issue.keys[0] ?? ""].join(".")}, which is not a name that a run has`);
   }
-  const missing = issue?.code === "invalid_type" && issue.message.endsWith("received undefined");
-  const why = missing ? "is required" : (issue?.message ?? "").replace(/^Invalid (input|option): /, "");
-  return lineFault(line, `is wrong in ${(issue?.path ?? []).join(".")}: ${why}`);
+  const path = issue?.path ?? [];
+  const isMissing = path.length === 1 && named[String(path[0])] === undefined;
+  const missing = isMissing || (issue?.code === "invalid_type" && issue.message.endsWith("received undefined"));
+  const why = missing
+    ? "is required"
+    : (issue?.message ?? "").replace(/^Invalid (input|option)(: )?/, "") || "is of another kind";
+  return lineFault(line, `is wrong in ${path.join(".")}: ${why}`);
 }

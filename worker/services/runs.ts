@@ -29,10 +29,7 @@ export async function findRuns(
 function bodyOf(bodies: Map<string, RunBody>, run: ListedRun): RunBody {
   const body = bodies.get(run.id);
   if (body !== undefined) return body;
-  throw invalid(
-    "limit",
-    `so many runs are over ${String(MAX_BODIES_BYTES)} bytes; ask for fewer, or select fewer fields`,
-  );
+  throw invalid("limit", `so many runs are over ${String(MAX_BODIES_BYTES)} bytes; ask for fewer`);
 }
 
 export async function getRun(
