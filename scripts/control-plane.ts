@@ -7,7 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { prepareAssets } from "./assets";
-import { bin, clockVariables, openVariables, quietWranglerEnv, root } from "./env";
+import { bin, clockVariables, issuerVariables, openVariables, quietWranglerEnv, root } from "./env";
 import { run, start, type Running } from "./processes";
 import { readOrMakeSecrets } from "./secrets";
 
@@ -58,6 +58,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ANNEAL_PUBLIC_URL: url,
     ANNEAL_LISTEN_HOST: LISTEN_HOST,
     ...openVariables(),
+    ...issuerVariables(),
     ...clockVariables(),
     ...options.variables,
   });

@@ -59,6 +59,12 @@ export function openVariables(): Record<string, string> {
   return passedOn(["ANNEAL_TRAINING_MODULE_OPEN"]);
 }
 
+/** The one issuer besides ourselves whose JWTs are to be good (docs/security.md). */
+export function issuerVariables(): Record<string, string> {
+  const names = ["ISSUER", "JWKS_URL", "ACCOUNT", "ALGORITHMS", "AUDIENCE"];
+  return passedOn(names.map((name) => `ANNEAL_JWT_${name}`));
+}
+
 function passedOn(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => {

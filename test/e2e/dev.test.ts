@@ -2,9 +2,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { apiClient } from "../../scripts/api";
@@ -47,10 +49,10 @@ interface Dev {
   output(): string;
 }
 
-function startDev(args: string[]): Dev {
+function startDev(args: string[], env: Record<string, string> = {}): Dev {
   const child = spawn("npm", ["run", "--silent", "dev", "--", ...args], {
     cwd: root,
-    env: { ...process.env, ANNEAL_STATE_DIR: stateDir, ANNEAL_PORT: String(port) },
+    env: { ...process.env, ANNEAL_STATE_DIR: stateDir, ANNEAL_PORT: String(port), ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
   started.push(child);
@@ -78,6 +80,27 @@ async function stop({ child }: Dev): Promise<number | null> {
   return waitFor("dev's end", STOP_MS, () => child.exitCode ?? (child.signalCode === null ? null : -1));
 }
 
+/** Of tokens besides our own, with its keys on this machine. */
+async function startIssuer() {
+  const { publicKey, privateKey } = await generateKeyPair("RS256");
+  const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "theirs", alg: "RS256" }] });
+  const server = createHttpServer((_, response) => response.end(keys)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  const names = { ANNEAL_JWT_ISSUER: url, ANNEAL_JWT_JWKS_URL: `${url}/keys`, ANNEAL_JWT_ALGORITHMS: "ES256,RS256" };
+  return {
+    variables: { ...names, ANNEAL_JWT_AUDIENCE: "anneal" },
+    token: () =>
+      new SignJWT({ sub: "someone" })
+        .setProtectedHeader({ alg: "RS256", kid: "theirs" })
+        .setIssuer(url)
+        .setAudience("anneal")
+        .setExpirationTime("5m")
+        .sign(privateKey),
+    close: () => server.close(),
+  };
+}
+
 function readCredentials(): z.infer<typeof credentials> {
   return credentials.parse(JSON.parse(readFileSync(path.join(stateDir, "credentials.json"), "utf8")));
 }
@@ -101,12 +124,16 @@ describe("npm run dev", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it("goes on with the same account and data after a restart, without an agent when asked", async () => {
-    const dev = startDev(["--no-agent"]);
+  it("goes on with the same account and data after a restart, without an agent when asked, and with an issuer that is set", async () => {
+    const issuer = await startIssuer();
+    const dev = startDev(["--no-agent"], { ...issuer.variables, ANNEAL_JWT_ACCOUNT: first.account_id });
     await waitUntilReady(dev);
     expect(readCredentials()).toEqual(first);
     const client = apiClient(first.url, first.api_key);
     expect(await client.get(`/v1/datasets/${datasetId}`, z.object({ name: z.string() }))).toEqual({ name: "kept" });
+    const outside = apiClient(first.url, await issuer.token());
+    expect(await outside.get(`/v1/datasets/${datasetId}`, z.object({ name: z.string() }))).toEqual({ name: "kept" });
+    issuer.close();
     expect(leftovers().some((command) => command.includes("agent/src/main.ts"))).toBe(false);
     expect(await stop(dev)).toBe(0);
     expect(leftovers()).toEqual([]);
