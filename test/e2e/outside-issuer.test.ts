@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from "jose";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { waitFor } from "../harness/jobs";
 import { startPlane, type TestAccount, type TestPlane } from "../harness/plane";
 
 const ISSUER = "https://issuer.test";
@@ -47,6 +48,7 @@ interface Changes {
   expires?: string;
   key?: CryptoKey | Uint8Array;
   alg?: string;
+  kid?: string;
 }
 
 function token({
@@ -56,9 +58,10 @@ function token({
   expires = "5m",
   key,
   alg = "ES256",
+  kid = "theirs",
 }: Changes = {}) {
   return new SignJWT({ sub: "someone", ...claims })
-    .setProtectedHeader({ alg, kid: "theirs" })
+    .setProtectedHeader({ alg, kid })
     .setIssuer(issuer)
     .setAudience(audience)
     .setExpirationTime(expires)
@@ -103,8 +106,24 @@ it("are good for what they say, never for the deployment, and are not exchanged"
   const write = { method: "POST", body: JSON.stringify({ name: "x" }) };
   expect((await send(reader, "/anneal/v1/projects", write)).status).toBe(403);
   expect((await send(reader, "/admin/v1/accounts")).status).toBe(401);
+  for (const [claims, status] of [
+    [{ scopes: [] }, 403],
+    [{ scopes: ["reports"] }, 403],
+    [{ scope: "openid" }, 200],
+  ] as const) {
+    expect((await send(await token({ claims }))).status).toBe(status);
+  }
   const exchanged = await send(reader, "/token/issue", { method: "POST" });
   expect([exchanged.status, exchanged.body["errorCode"]]).toEqual([403, "token_issuance_forbidden"]);
   const own = await send(account.api_key, "/token/issue", { method: "POST" });
   expect((await send(String(own.body["token"]))).status).toBe(200);
+});
+
+it("are good with a key that is new at their issuer, and not with one that is gone", async () => {
+  const next = await generateKeyPair("ES256");
+  const jwk = { ...(await exportJWK(next.publicKey)), kid: "next", alg: "ES256" };
+  answer = { status: 200, body: { keys: [jwk] } };
+  const fresh = await token({ key: next.privateKey, kid: "next" });
+  await waitFor("the issuer's new key", 10_000, async () => ((await send(fresh)).status === 200 ? true : null));
+  expect((await send(await token())).status).toBe(401);
 });

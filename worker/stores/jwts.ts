@@ -19,6 +19,8 @@ import { ALGORITHM, type JwtKeys } from "./jwt-keys";
 /** What an outside token may do that says nothing which is a scope here. */
 const OUTSIDE_SCOPES: Scope[] = ["read", "write"];
 const FETCH_TIMEOUT_MS = 5000;
+/** A key that an issuer has just begun to sign with is not refused for long; nor can strangers make us ask it all the time. */
+const KEYS_ASKED_AGAIN_MS = 1000;
 
 const projectId = z.string().transform((text, context) => {
   const id = parseId(PROJECT_PREFIX, text);
@@ -53,7 +55,11 @@ export class JoseJwts implements Jwts {
     this.audience = audience;
     this.#outside = outsideIssuer;
     this.#outsideKeys =
-      outsideIssuer && createRemoteJWKSet(new URL(outsideIssuer.jwksUrl), { timeoutDuration: FETCH_TIMEOUT_MS });
+      outsideIssuer &&
+      createRemoteJWKSet(new URL(outsideIssuer.jwksUrl), {
+        timeoutDuration: FETCH_TIMEOUT_MS,
+        cooldownDuration: KEYS_ASKED_AGAIN_MS,
+      });
   }
 
   async sign(claims: Record<string, unknown>): Promise<string> {
@@ -103,15 +109,16 @@ export class JoseJwts implements Jwts {
       requiredClaims: ["exp"],
       currentDate: new Date(this.#clock.nowMs()),
     });
-    const { sub, scope, scopes = [], project } = claimsOf(outside, payload);
-    const said = [...scopes, ...(scope ?? "").split(" ")];
+    const { sub, scope, scopes, project } = claimsOf(outside, payload);
+    const said = [...(scopes ?? []), ...(scope ?? "").split(" ")];
     const known = SCOPES.filter((name) => name !== "admin" && said.includes(name));
     return {
       kind: "outside",
       accountId: trusted.accountId,
       projectId: project ?? null,
       subject: sub,
-      scopes: known.length > 0 ? known : OUTSIDE_SCOPES,
+      // Of `scope` other words are common; who sends a list of scopes means it, an empty one too.
+      scopes: known.length > 0 || scopes !== undefined ? known : OUTSIDE_SCOPES,
     };
   }
 }
