@@ -227,6 +227,8 @@ describe("the runs of a project", async () => {
   it.each<[Record<string, unknown>, string]>([
     [{}, "child d c b a"],
     [{ query: { tags: ["x", "y"] } }, "a"],
+    [{ query: { tags: ["x", "y", "x"] } }, "a"],
+    [{ query: { tags: [] }, limit: 2 }, "child d"],
     [{ query: { exclude_tags: ["x"] }, limit: 2 }, "child d"],
     [{ query: { end: "2024-06-01T00:00:00Z" } }, "a"],
     [{ query: { finish_reason: "length" } }, "c"],
@@ -255,6 +257,16 @@ describe("the runs of a project", async () => {
     expect(found).toMatchObject({ id: b, interaction: "B", environment, result: [], prompt: PROMPT });
     const wrong = await client.post<Run>(`${RUNS}/find`, { query: { colour: "red" } });
     expect([wrong.status, wrong.body.message]).toEqual([400, expect.stringContaining("query.colour")]);
+  });
+
+  it("are asked for by more tags than a statement has parameters", async () => {
+    const tags = Array.from({ length: 50 }, (_, n) => `t${String(n)}`);
+    const other = await newAccountClient();
+    const ids = await imported(other, [row({ tags: tags.slice(1) }), row({ tags })]);
+    const searched = await other.post<Run[]>(`${RUNS}/search`, { query: { tags } });
+    expect(searched.body.map(({ id }) => id)).toEqual(ids.slice(1));
+    const found = await other.post<Run[]>(`${RUNS}/find`, { query: { tags: { $all: [...tags, "another"] } } });
+    expect([found.status, found.body]).toEqual([200, []]);
   });
 
   it("are counted by their fields", async () => {

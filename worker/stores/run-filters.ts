@@ -26,7 +26,7 @@ export function runsMatching(owner: RunOwner, filter: RunFilter): SQL | undefine
     filter.fromMs === undefined ? undefined : gte(runs.createdAtMs, filter.fromMs),
     filter.beforeMs === undefined ? undefined : lt(runs.createdAtMs, filter.beforeMs),
     filter.anyTag && sql`${runs.id} IN ${tagged(owner, filter.anyTag)}`,
-    ...(filter.allTags ?? []).map((tag) => sql`${runs.id} IN ${tagged(owner, [tag])}`),
+    filter.allTags?.length ? sql`${runs.id} IN ${taggedWithAll(owner, filter.allTags)}` : undefined,
     filter.noTag && sql`${runs.id} NOT IN ${tagged(owner, filter.noTag)}`,
   );
 }
@@ -44,4 +44,12 @@ export function listed(values: readonly string[]): SQL {
 function tagged(owner: RunOwner, tags: string[]): SQL {
   return sql`(SELECT ${runTags.runId} FROM ${runTags}
     WHERE ${runTags.projectId} = ${owner.projectId} AND ${runTags.tag} IN ${listed(tags)})`;
+}
+
+/** However many there are, in one statement: D1 binds a hundred parameters at most. */
+function taggedWithAll(owner: RunOwner, tags: string[]): SQL {
+  const wanted = [...new Set(tags)];
+  return sql`(SELECT ${runTags.runId} FROM ${runTags}
+    WHERE ${runTags.projectId} = ${owner.projectId} AND ${runTags.tag} IN ${listed(wanted)}
+    GROUP BY ${runTags.runId} HAVING count(DISTINCT ${runTags.tag}) = ${wanted.length})`;
 }
