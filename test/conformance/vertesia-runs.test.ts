@@ -255,8 +255,16 @@ describe("the runs of a project", async () => {
   it("are found whole, as they are stored, and not by what they do not have", async () => {
     const [found] = (await client.post<Run[]>(`${RUNS}/find`, { query: { id: b } })).body;
     expect(found).toMatchObject({ id: b, interaction: "B", environment, result: [], prompt: PROMPT });
-    const wrong = await client.post<Run>(`${RUNS}/find`, { query: { colour: "red" } });
-    expect([wrong.status, wrong.body.message]).toEqual([400, expect.stringContaining("query.colour")]);
+    const named = await client.post<Run[]>(`${RUNS}/find`, { query: { id: b }, select: "status __proto__ toString" });
+    expect(Object.keys(named.body[0] ?? {})).toEqual(["id", "status"]);
+    for (const [name, wanted] of [
+      ["colour", "red"],
+      ["status", { $in: ["failed"], $ne: "failed" }],
+      ["tags", { $all: ["x"], $nin: ["y"] }],
+    ] as const) {
+      const wrong = await client.post<Run>(`${RUNS}/find`, { query: { [name]: wanted } });
+      expect([wrong.status, wrong.body.message]).toEqual([400, expect.stringContaining(`query.${name}`)]);
+    }
   });
 
   it("are asked for by more tags than a statement has parameters", async () => {

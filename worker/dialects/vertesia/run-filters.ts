@@ -65,9 +65,8 @@ export function findFilter(query: z.output<typeof findRunsBody>["query"]): RunFi
     const key = Object.hasOwn(FOUND_BY, name) ? FOUND_BY[name] : undefined;
     if (key === undefined) throw invalid(field, `runs are found by ${Object.keys(FOUND_BY).join(", ")}`);
     if (key === "parentIds" && wanted === null) filter["isRoot"] = true;
-    else if (key === "anyTag" && isObject(wanted) && "$all" in wanted)
-      filter["allTags"] = strings(wanted["$all"], field);
-    else filter[key] = strings(isObject(wanted) && "$in" in wanted ? wanted["$in"] : wanted, field);
+    else if (key === "anyTag" && hasOnly(wanted, "$all")) filter["allTags"] = strings(wanted["$all"], field);
+    else filter[key] = strings(hasOnly(wanted, "$in") ? wanted["$in"] : wanted, field);
   }
   for (const status of (filter["statuses"] ?? []) as string[]) {
     if (!RUN_STATUSES.includes(status as RunStatus))
@@ -82,8 +81,10 @@ function strings(value: unknown, field: string): string[] {
   throw invalid(field, "must be a string, or {$in: [...]} of strings");
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** Another operator beside it would be passed over. */
+function hasOnly<Key extends string>(value: unknown, key: Key): value is Record<Key, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.keys(value).join() === key;
 }
 
 /** A filter has only what is asked for. */

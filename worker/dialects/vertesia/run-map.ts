@@ -59,7 +59,9 @@ export function fromFoundRun(run: RetrievedRun, select: readonly string[] | null
     environment: run.environmentId ?? undefined,
   };
   if (select === null) return whole;
-  return Object.fromEntries(["id", ...select].filter((name) => name in whole).map((name) => [name, whole[name]]));
+  return Object.fromEntries(
+    ["id", ...select].filter((name) => Object.hasOwn(whole, name)).map((name) => [name, whole[name]]),
+  );
 }
 
 function fromRunEnvironment(environment: RunEnvironment, account: string) {
