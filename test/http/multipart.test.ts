@@ -80,6 +80,14 @@ describe("an upload form", () => {
     expect((await read(field("name", "a") + field("file", "inline") + END)).content).toBe("inline");
   });
 
+  it.each(["données.jsonl", "訓練データ.jsonl", "обучение 😀.jsonl"])("takes a file called %s", async (fileName) => {
+    const body = field("name", "n") + file("file", "x".repeat(20_000)).replace("a.jsonl", fileName) + END;
+    const got = await withUploadForm(request([encoder.encode(body)]).request, LIMITS, async (form) => {
+      return { fileName: form.fileName, size: (await wholeFile(form, LIMITS.maxBytes)).byteLength };
+    });
+    expect(got).toEqual({ fileName, size: 20_000 });
+  });
+
   it("is the same however the network cuts it, with boundary-like content", async () => {
     const content = `x\r\n--${BOUNDARY.slice(0, 3)}\r\n-\r\n--\r\n\r\n---`;
     const bytes = encoder.encode(field("name", "a") + file("file", content) + field("format", "trl") + END);

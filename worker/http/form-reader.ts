@@ -86,11 +86,11 @@ export class FormReader {
     this.#parser = make({
       headers: { "content-type": contentType },
       maxFieldSize: MAX_FIELD_BYTES,
-      isFile: (part) => limits.fileFields.includes(part.name),
+      isFile: (part) => limits.fileFields.includes(whole(part).name),
       onField: (part, value) => {
-        this.#takeField(part, value);
+        this.#takeField(whole(part), value);
       },
-      onFile: (part) => this.#takeFile(part),
+      onFile: (part) => this.#takeFile(whole(part)),
       onError: (error) => {
         if (!this.#done) this.#error ??= broken(error);
       },
@@ -176,6 +176,16 @@ export class FormReader {
       file.push(chunk);
     };
   }
+}
+
+/** The parser reads no header with a character beyond Latin-1, which people's file names have. */
+function whole(part: PartInfo): PartInfo {
+  if (part.name !== "") return part;
+  const header = [part.headers["content-disposition"] ?? ""].flat().join("; ");
+  const [name = "", filename] = [/; *name="([^"]*)"/i, /; *filename="([^"]*)"/i].map(
+    (named) => named.exec(header)?.[1],
+  );
+  return { ...part, name, filename: part.filename ?? filename };
 }
 
 /** Of the form, and not of the file that is read while this part comes. */
