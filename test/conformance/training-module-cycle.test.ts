@@ -1,4 +1,5 @@
 /** Sessions of the Training Module from their data to a model, with an agent that does what the test says. */
+import { env } from "cloudflare:workers";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { WorkerAgent, type WorkerLease } from "../harness/worker-agent";
@@ -67,6 +68,20 @@ async function imported(session: Session, name = "anneal/tiny-bert"): Promise<Wo
   return task;
 }
 
+/** All that D1 and R2 hold, as one text. */
+async function stored(): Promise<string> {
+  const tables = await env.DB.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all<{ name: string }>();
+  const ours = tables.results.map(({ name }) => name).filter((name) => !/^(sqlite|_cf)_/.test(name));
+  const rows = await env.DB.batch(ours.map((name) => env.DB.prepare(`SELECT * FROM "${name}"`)));
+  const { objects } = await env.BUCKET.list();
+  const texts = objects.map(async (object) => {
+    const bytes = Buffer.from((await (await env.BUCKET.get(object.key))?.arrayBuffer()) ?? []);
+    const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b;
+    return JSON.stringify(object) + (isPacked ? gunzipSync(bytes) : bytes).toString("latin1");
+  });
+  return JSON.stringify(rows.map(({ results }) => results)) + (await Promise.all(texts)).join("\n");
+}
+
 /** The bytes of an answer, and the archive's names of files in them. */
 async function bytesOf(session: Session, path: string, headers: Record<string, string> = {}) {
   const response = await session.client.raw(path.replace("KEY", session.key), headers);
@@ -124,6 +139,10 @@ describe("a whole cycle", { timeout: 20_000 }, () => {
     const part = await bytesOf(session, "/download_model/KEY", { range: "bytes=0-9" });
     expect([part.response.status, part.bytes]).toEqual([206, model.bytes.subarray(0, 10)]);
 
+    const all = await stored();
+    // The data, the model and the session are in it.
+    for (const part of [ROWS, "weights", task.lease.task_id]) expect(all).toContain(part);
+    expect(all).not.toContain(session.key.slice(3));
     // The same job, as the native API has it.
     const jobs = await session.client.get<{ data: { id: string; status: string }[] }>("/anneal/v1/jobs");
     expect(jobs.body.data).toMatchObject([{ id: `job_${task.lease.task_id}`, status: "completed" }]);

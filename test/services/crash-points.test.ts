@@ -15,9 +15,11 @@ import { jobObjectParts, services, type JobObjectParts } from "../../worker/cont
 import { FAULT_POINTS, type FaultPoint } from "../../worker/domain/faults";
 import type { QueueMessage } from "../../worker/domain/ports";
 import { consumeDispatch } from "../../worker/queues/dispatch";
+import type { ModuleConfigChanges } from "../../worker/services/module-services";
 import type { Services } from "../../worker/services/services";
 import { EventLog } from "../../worker/streams/event-log";
 import {
+  chunksOf,
   claim,
   code,
   CPU_SLOT,
@@ -139,6 +141,57 @@ describe("created in D1, no tick, no message", () => {
     const events = await using((s) => s.jobEvents(job, { limit: 5 }));
     expect(events.items.map((event) => event.type)).toEqual(["created"]);
     expect((await mustClaim(await newAgent(principal))).job_id).toBe(job.id);
+  });
+});
+
+describe("a task made for a Training Module session, whose row does not know it", () => {
+  /** Both tasks of a session, of which one was made by a request that died, and the session has changed since. */
+  async function orphaned() {
+    const { key: apiKey } = await using((s) => s.createAccount("test"));
+    const reading = (s: Services) => s.authenticate(apiKey.key, "write", { kind: "module" });
+    const session = async () => {
+      const { principal, first } = await using(reading);
+      return { principal, session: first.module };
+    };
+    const { key } = await using(async (s) => s.startModuleSession(await session(), false));
+    const keyed = async () => ({ ...(await session()), key });
+    const text = '{"text":"good","label":"yes"}\n{"text":"bad","label":"no"}\n';
+    async function* files() {
+      for (const field of ["train_file", "test_file"]) yield { field, fileName: "f.jsonl", chunks: chunksOf(text) };
+      await Promise.resolve();
+    }
+    await using(async (s) => s.uploadModuleData(await keyed(), files(), 1e6));
+    const set = (config: ModuleConfigChanges) => using(async (s) => s.configureModule(await keyed(), config));
+    await set({ taskType: "classification", cacheDir: "kept" });
+    const call = await keyed();
+    await dieAt("created", (s) => s.preprocessModule(call));
+    await dieAt("created", (s) => s.importModuleModel(call, { name: "anneal/tiny-bert", taskType: "classification" }));
+    expect((await set({ epochs: 2 })).state).toBe("setup");
+    const statuses = () =>
+      using(async (s) => {
+        const kinds = (["preprocess", "import"] as const).map((kind) =>
+          s.listJobs(call.principal, { kind }, { limit: 5 }),
+        );
+        return (await Promise.all(kinds)).flatMap(({ items }) => items.map(({ status }) => status));
+      });
+    expect(await statuses()).toEqual(["queued", "queued"]);
+    return { session, keyed, statuses };
+  }
+
+  it("is cancelled when the session is wiped by another", async () => {
+    const { session, statuses } = await orphaned();
+    await using(async (s) => s.startModuleSession(await session(), true));
+    expect(await statuses()).toEqual(["cancelled", "cancelled"]);
+  });
+
+  it("is cancelled when the session is stopped by force, and no other session's is", async () => {
+    const { keyed, statuses } = await orphaned();
+    const other = await orphaned();
+    await using(async (s) => s.stopModuleTraining(await keyed(), true));
+    expect([await statuses(), await other.statuses()]).toEqual([
+      ["cancelled", "cancelled"],
+      ["queued", "queued"],
+    ]);
   });
 });
 

@@ -28,6 +28,8 @@ export const MOVES: Record<JobStatus, readonly JobStatus[]> = {
 
 export const LIVE_STATUSES = ["provisioning", "running", "testing"] as const;
 
+export const UNENDED_STATUSES = JOB_STATUSES.filter((status) => !isTerminal(status));
+
 export function isTerminal(status: JobStatus): boolean {
   return MOVES[status].length === 0;
 }

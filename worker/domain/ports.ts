@@ -165,6 +165,8 @@ export interface JobStore {
   create(job: JobRecord, event: JobEvent, tid: string, idempotency: IdempotencyRecord | null): Promise<void>;
   findIdempotent(accountId: string, route: string, key: string): Promise<IdempotencyRecord | null>;
   get(accountId: string, id: string): Promise<JobRecord | null>;
+  /** Those that have not ended, made with an idempotency key of one of `routes` that begins with `keyPrefix`: 100 at most. */
+  unendedOfKeys(accountId: string, routes: readonly string[], keyPrefix: string): Promise<JobRecord[]>;
   /** For the job's own object and for consumers that were given the id by us: one that was deleted too. */
   load(id: string): Promise<JobRecord | null>;
   list(accountId: string, filter: JobFilter, page: PageRequest): Promise<Page<JobRecord>>;

@@ -1,8 +1,8 @@
 /** What all of the Training Module's services begin and end with: the session that a key is of, and what is told of it. */
+import { TASK_KINDS, type TaskKind } from "../../protocol";
 import type { Principal } from "../domain/accounts";
 import { DomainError, notFound } from "../domain/errors";
 import type { JobRecord } from "../domain/job";
-import { isTerminal } from "../domain/job-status";
 import type {
   ModuleKeys,
   ModuleSession,
@@ -62,15 +62,25 @@ export async function jobOf(ports: { jobs: JobStore }, session: ModuleSession, i
   return job;
 }
 
-/** All that has not ended, of all three kinds. */
+/**
+ * All that has not ended, of all three kinds: what was made for the session, whether or not its row knows of it. A worker
+ * that dies between the two leaves a task that the row does not have.
+ */
 export async function cancelTasks(
   ports: ControlPorts & { jobs: JobStore },
-  session: ModuleSessionRecord,
+  { id, accountId }: Pick<ModuleSessionRecord, "id" | "accountId">,
 ): Promise<void> {
-  const ids = [session.preprocessJobId, session.trainJobId, session.importJobId].filter((id) => id !== null);
-  const jobs = await Promise.all(ids.map((id) => ports.jobs.get(session.accountId, id)));
-  const live = jobs.flatMap((job) => (job === null || isTerminal(job.status) ? [] : [job]));
+  const live = await ports.jobs.unendedOfKeys(accountId, TASK_KINDS.map(taskRoute), taskKeyPrefix(id));
   await Promise.all(live.map((job) => cancelLive(ports, job)));
+}
+
+/** A session's tasks by the idempotency keys that they are made with. */
+export function taskRoute(kind: TaskKind): string {
+  return `training-module.${kind}`;
+}
+
+export function taskKeyPrefix(sessionId: string): string {
+  return `${sessionId}.`;
 }
 
 /** One that ends by itself in the meantime has ended all the same. */

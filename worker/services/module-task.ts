@@ -4,7 +4,15 @@ import type { ModuleChanges, ModuleSession } from "../domain/module-sessions";
 import type { CreatePorts } from "./create-job";
 import type { SpecPorts } from "./job-spec";
 import type { ModuleView } from "./module-services";
-import { cancelLive, changedMeanwhile, taskOf, viewOf, type ModulePorts } from "./module-session";
+import {
+  cancelLive,
+  changedMeanwhile,
+  taskKeyPrefix,
+  taskOf,
+  taskRoute,
+  viewOf,
+  type ModulePorts,
+} from "./module-session";
 import type { Idempotency, JobRequest } from "./services";
 
 export interface ModuleTaskPorts extends ModulePorts, SpecPorts, CreatePorts {
@@ -17,8 +25,8 @@ export async function idempotencyOf(
   session: ModuleSession,
   request: JobRequest,
 ): Promise<Idempotency> {
-  const route = `training-module.${request.kind ?? "train"}`;
-  const key = `${session.id}.${String(session.version)}`;
+  const route = taskRoute(request.kind ?? "train");
+  const key = taskKeyPrefix(session.id) + String(session.version);
   return { route, key, requestSha256: await sha256Hex(JSON.stringify(request)) };
 }
 

@@ -10,11 +10,15 @@ import { FIRST_SHARD, shardOf } from "../domain/ids";
 import { heldAfter } from "../domain/held-time";
 import type { JobEvent, JobRecord } from "../domain/job";
 import { isLive, isTerminal, type Decision } from "../domain/job-state";
+import { UNENDED_STATUSES } from "../domain/job-status";
 import type { IdempotencyRecord, JobFilter, JobStore, Page, PageRequest, TransitionWrite } from "../domain/ports";
 import type { Database, Databases } from "./database";
 import { joinedJob, taskState, toJob, toRows, type JoinedJob } from "./job-rows";
 import { pageLimit, toPage } from "./paging";
 import { checkpoints, idempotencyKeys, jobEvents, jobs, tasks } from "./schema";
+
+/** What one request can cancel. */
+const MAX_UNENDED = 100;
 
 export class D1JobStore implements JobStore {
   readonly #databases: Databases;
@@ -52,6 +56,24 @@ export class D1JobStore implements JobStore {
     if (shardOf(id) !== FIRST_SHARD) return null;
     const row = await this.#selectJob(id, and(eq(jobs.accountId, accountId), isNull(jobs.deletedAtMs))).get();
     return row ? toJob(row) : null;
+  }
+
+  async unendedOfKeys(accountId: string, routes: readonly string[], keyPrefix: string): Promise<JobRecord[]> {
+    const rows = await this.#db(accountId)
+      .select(joinedJob)
+      .from(idempotencyKeys)
+      .innerJoin(jobs, eq(jobs.id, idempotencyKeys.resourceId))
+      .innerJoin(tasks, eq(tasks.id, jobs.id))
+      .where(
+        and(
+          ...[eq(idempotencyKeys.accountId, accountId), inArray(idempotencyKeys.route, [...routes])],
+          // A range of the primary key. What follows the prefix is ASCII.
+          ...[gt(idempotencyKeys.key, keyPrefix), lt(idempotencyKeys.key, `${keyPrefix}\u{7f}`)],
+          ...[inArray(jobs.status, UNENDED_STATUSES), isNull(jobs.deletedAtMs)],
+        ),
+      )
+      .limit(MAX_UNENDED);
+    return rows.map(toJob);
   }
 
   async load(id: string): Promise<JobRecord | null> {
