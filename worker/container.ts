@@ -20,6 +20,7 @@ import type { Services } from "./services/services";
 import { sweep, tickJob } from "./services/sweep";
 import { sweepBytes } from "./services/sweep-bytes";
 import { sweepDeleted } from "./services/sweep-deleted";
+import { sweepImports } from "./services/sweep-imports";
 import { verifyCheckpoint } from "./services/verify-checkpoint";
 
 export * from "./container/objects";
@@ -45,6 +46,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     sweep: () => sweep(p),
     sweepBytes: () => sweepBytes(p),
     sweepDeleted: () => sweepDeleted(p),
+    sweepImports: () => sweepImports(p),
     verifyCheckpoint: (message) => verifyCheckpoint(p, message),
   };
 }

@@ -33,11 +33,12 @@ export default {
     } else await consumeDispatch(batch, (jobId) => services(env, laterIn(ctx)).tickJob(jobId));
   },
   async scheduled(_event, env, ctx) {
-    const { sweep, sweepBytes, sweepDeleted, rotateKeys } = services(env, laterIn(ctx));
+    const { sweep, sweepBytes, sweepDeleted, sweepImports, rotateKeys } = services(env, laterIn(ctx));
     // Jobs first: nothing that waits for bytes may keep them.
     await sweep();
     await sweepBytes();
     await sweepDeleted();
+    await sweepImports();
     await rotateKeys();
   },
 } satisfies ExportedHandler<Env, QueueMessage | VerifyMessage>;

@@ -1,10 +1,14 @@
 /** Runs of the Vertesia dialect: imported, listed, found, counted, cloned; and as training data reads them. */
+import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { services } from "../../worker/container";
 import { MAX_BODIES_BYTES } from "../../worker/domain/run-ports";
 import { databases } from "../../worker/stores/database";
 import { D1RunStore } from "../../worker/stores/run-store";
+import type { Services } from "../../worker/services/services";
 import { ask, newAccountClient, type Answer, type WorkerClient } from "../harness/worker-client";
+import { newSession, TRAINING } from "./vertesia-setup";
 
 const NDJSON = { "content-type": "application/x-ndjson" };
 const RUNS = "/api/v1/runs";
@@ -156,6 +160,13 @@ describe("importing", () => {
     expect(await list(client, "?limit=5&offset=29998")).toEqual(answer.body.runs.slice(0, 2).reverse());
   }, 30_000);
 
+  it("takes a byte order mark away at its beginning, and refuses one anywhere else", async () => {
+    const client = await newAccountClient();
+    const line = JSON.stringify(row());
+    expect((await send(client, [`\ufeff${line}`, line])).body.imported).toBe(2);
+    expect((await send(client, [line, `\ufeff${line}`])).body.message).toContain("line 2 is not valid JSON");
+  });
+
   it("takes many tags on many rows", async () => {
     const client = await newAccountClient();
     const tags = Array.from({ length: 50 }, (_, n) => `t${String(n)}`);
@@ -182,6 +193,125 @@ describe("importing", () => {
     const headers = { ...NDJSON, authorization: `Bearer ${key}` };
     expect((await ask(`${RUNS}/import`, { method: "POST", body: sent([row()]), headers })).status).toBe(403);
   });
+});
+
+describe("an import that does not come to its end", () => {
+  const MINUTE_MS = 60_000;
+  /** More than one round of the sweep. */
+  const MANY = 13_000;
+
+  afterEach(() => vi.useRealTimers());
+
+  /** Only the clock stands still and is moved: whoever waits still waits. */
+  function moveClock(byMs: number): void {
+    const nowMs = Date.now() + byMs;
+    vi.useRealTimers();
+    vi.useFakeTimers({ toFake: ["Date"], now: nowMs });
+  }
+
+  /** With the services of a request whose end nobody waits for. */
+  function apart<T>(work: (s: Services) => Promise<T>): Promise<T> {
+    const ctx = createExecutionContext();
+    return work(services(env, (later) => ctx.waitUntil(later)));
+  }
+
+  const sweep = () => apart((s) => s.sweepImports());
+
+  /**
+   * One whose sender gives each piece when it is told to, and which has kept the pieces before by then, but for the rows of
+   * one batch. Never told again, it is as if its worker had died there: nothing is taken away.
+   */
+  async function importOf(client: WorkerClient) {
+    const { principal } = await apart((s) => s.authenticate(client.apiKey, "write", { kind: "none" }));
+    const pieces = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = pieces.writable.getWriter();
+    const answer = apart((s) => s.importRuns(principal, pieces.readable));
+    answer.catch(() => null);
+    const give = async (rows: number) => {
+      await writer.write(new TextEncoder().encode(`${JSON.stringify(row({ tags: ["t", "u"] }))}\n`.repeat(rows)));
+      // A piece is only asked for when the one before has been worked off: this one is empty.
+      await writer.write(new Uint8Array());
+    };
+    return { principal, give, answer, end: () => writer.close() };
+  }
+
+  /** What there is in D1, whoever may see it. */
+  async function rowsOf(projectId: string): Promise<Record<"runs" | "tags" | "imports", number>> {
+    const counted = ["runs", "run_tags", "run_imports"].map((table) =>
+      env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE project_id = ?`).bind(projectId),
+    );
+    const [runs = 0, tags = 0, imports = 0] = (await env.DB.batch<{ n: number }>(counted)).map(
+      ({ results }) => results[0]?.n,
+    );
+    return { runs, tags, imports };
+  }
+
+  it("is seen by nobody, and its rows go half an hour after its last batch", async () => {
+    const client = await newAccountClient();
+    const [kept = ""] = await imported(client, [row({ tags: ["t"] })]);
+    const died = await importOf(client);
+    const { projectId } = died.principal;
+    await died.give(MANY);
+    const left = await rowsOf(projectId);
+    expect(left.runs).toBeGreaterThan(10_001);
+    expect(left).toEqual({ runs: left.runs, tags: left.runs * 2 - 1, imports: 1 });
+    const newest = env.DB.prepare("SELECT max(id) AS id FROM runs WHERE project_id = ?").bind(projectId);
+    const unseen = (await newest.first<string>("id")) ?? "";
+    expect([await list(client), await list(client, "?tag=t")]).toEqual([[kept], [kept]]);
+    const facets = [{ name: "interactions", field: "interaction" }];
+    expect((await client.post(`${RUNS}/facets`, { facets, query: {} })).body).toEqual({
+      total: 1,
+      interactions: [bucket("Sum@2", 1)],
+    });
+    expect((await client.post<Run[]>(`${RUNS}/find`, { query: { id: unseen } })).body).toEqual([]);
+    expect((await client.get(`${RUNS}/${unseen}`)).status).toBe(404);
+    const session = await newSession({ client, env: await newEnvironment(client) });
+    expect((await client.post(`${TRAINING}/${session}/add`, { runs: [kept, unseen] })).status).toBe(400);
+    const clone = { source_run_id: unseen, workflow: { run_id: "r", workflow_id: "w" } };
+    expect((await client.post(`${RUNS}/clone`, clone)).status).toBe(404);
+    expect((await send(client, [row({ parent: unseen })])).body.message).toContain("wrong in parent");
+
+    await sweep();
+    expect(await rowsOf(projectId)).toEqual(left);
+    moveClock(31 * MINUTE_MS);
+    await sweep();
+    expect(await rowsOf(projectId)).toEqual({ runs: left.runs - 10_000, tags: left.tags - 20_000, imports: 1 });
+    expect(await list(client)).toEqual([kept]);
+    await sweep();
+    expect(await rowsOf(projectId)).toEqual({ runs: 1, tags: 1, imports: 0 });
+    expect(await list(client, "?tag=t")).toEqual([kept]);
+  }, 30_000);
+
+  it("is refused when its sender comes back after the sweep has begun on it, and keeps none", async () => {
+    const client = await newAccountClient();
+    for (const comesBack of ["with more", "with the end"]) {
+      const late = await importOf(client);
+      await late.give(MANY);
+      moveClock(31 * MINUTE_MS);
+      await sweep();
+      expect(await rowsOf(late.principal.projectId)).toMatchObject({ imports: 1 });
+      if (comesBack === "with more") await late.give(MANY).catch(() => null);
+      await late.end().catch(() => null);
+      await expect(late.answer).rejects.toThrow("the import was given up; none of the rows was kept");
+      expect(await rowsOf(late.principal.projectId)).toEqual({ runs: 0, tags: 0, imports: 0 });
+    }
+  }, 30_000);
+
+  it("is left alone while its sender is only slow, and seen whole at its end", async () => {
+    const client = await newAccountClient();
+    const slow = await importOf(client);
+    for (let piece = 0; piece < 3; piece += 1) {
+      await slow.give(6000);
+      moveClock(20 * MINUTE_MS);
+      await sweep();
+      expect(await list(client)).toEqual([]);
+    }
+    await slow.end();
+    const { count, ids } = await slow.answer;
+    expect([count, (await rowsOf(slow.principal.projectId)).runs]).toEqual([18_000, 18_000]);
+    expect(await list(client, "?limit=1")).toEqual(ids.slice(-1));
+    expect((await rowsOf(slow.principal.projectId)).imports).toBe(0);
+  }, 30_000);
 });
 
 describe("the runs of a project", async () => {

@@ -23,6 +23,7 @@ import { R2ManifestStore } from "../stores/manifest-store";
 import { HmacModuleKeys } from "../stores/module-keys";
 import { D1ModuleSessionStore } from "../stores/module-session-store";
 import { R2MultipartStore } from "../stores/multipart-store";
+import { D1RunImportStore } from "../stores/run-import-store";
 import { D1RunStore } from "../stores/run-store";
 import { SecretBox } from "../stores/secret-box";
 import { SignedTokens } from "../stores/signed-tokens";
@@ -73,6 +74,7 @@ export function ports(env: Env, later: Later, faults: Faults) {
     trainingSessions: new D1TrainingSessionStore(dbs),
     uploads: new D1UploadStore(dbs),
     runs: new D1RunStore(dbs),
+    runImports: new D1RunImportStore(dbs),
     moduleSessions: new D1ModuleSessionStore(dbs),
     moduleKeys: new HmacModuleKeys(config.signingKey),
     sessions: new ObjectUploadSessions(env.UPLOAD),

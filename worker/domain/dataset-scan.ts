@@ -9,10 +9,11 @@ import { layoutOf, type Row, type RowLayout } from "./dataset-rows";
 import { DomainError } from "./errors";
 import { fileKindByBytes, fileKindByName } from "./file-kind";
 import { jsonLines } from "./json-lines";
-import { joined, lineFault, MAX_COLUMNS, type RowReader } from "./row-reader";
+import { joined, lineFault, MAX_COLUMNS, withoutMark, type RowReader } from "./row-reader";
 import { RowsProfiler } from "./rows-profiler";
 
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+/** The longest of what tells: a byte order mark. */
+const MIN_HEAD_BYTES = 3;
 /** A file that begins with more blanks than this is told by its next bytes, whatever they are. */
 const MAX_HEAD_BYTES = 4096;
 
@@ -48,9 +49,9 @@ export class DatasetScanner {
     }
     this.#head = joined([this.#head, chunk]);
     const isLong = this.#head.length >= MAX_HEAD_BYTES;
-    if (this.#head.length < BYTE_ORDER_MARK.length) return;
+    if (this.#head.length < MIN_HEAD_BYTES) return;
     this.#kind ??= fileKindByBytes(this.#head);
-    if (this.#kind !== null || isLong) this.#open().push(this.#withoutMark());
+    if (this.#kind !== null || isLong) this.#open().push(this.#takeHead());
   }
 
   /** After the last chunk; safe to repeat. */
@@ -62,7 +63,7 @@ export class DatasetScanner {
   #finish(): DatasetProfile {
     if (!this.#reader) {
       this.#kind ??= fileKindByBytes(this.#head);
-      this.#open().push(this.#withoutMark());
+      this.#open().push(this.#takeHead());
     }
     this.#reader?.end();
     if (this.#layout === null || this.#profiler === null || this.#kind === null) {
@@ -82,10 +83,11 @@ export class DatasetScanner {
     return this.#reader;
   }
 
-  #withoutMark(): Uint8Array {
+  #takeHead(): Uint8Array {
     const head = this.#head;
     this.#head = new Uint8Array();
-    return BYTE_ORDER_MARK.every((byte, index) => head[index] === byte) ? head.subarray(BYTE_ORDER_MARK.length) : head;
+    // JSON Lines see to their mark themselves.
+    return this.#kind === "csv" ? withoutMark(head) : head;
   }
 
   #take(row: Row, line: number): void {

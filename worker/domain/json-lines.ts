@@ -2,14 +2,14 @@
 import { isRow, type Row } from "./dataset-rows";
 import { LineSplitter } from "./line-splitter";
 import { limitFault } from "./row-limits";
-import { lineFault, textOf, type RowReader, type TakeRow } from "./row-reader";
+import { lineFault, textOf, withoutMark, type RowReader, type TakeRow } from "./row-reader";
 
 /** An error repeats this much of what it complains about. */
 const MAX_QUOTE_CHARS = 200;
 
 export function jsonLines(takeRow: TakeRow): RowReader {
   return new LineSplitter((bytes, line) => {
-    const text = textOf(bytes);
+    const text = textOf(line === 1 ? withoutMark(bytes) : bytes);
     if (text === undefined) throw lineFault(line, "is not valid UTF-8");
     if (!/\S/.test(text)) return;
     const row = parse(text, line);

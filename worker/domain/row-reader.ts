@@ -22,7 +22,14 @@ export function lineFault(line: number, message: string): DomainError {
   return new DomainError("invalid_request", `line ${String(line)} ${message}`, { field: "file", line });
 }
 
-// A byte order mark is legal at a file's very beginning only, where the scanner takes it away: the decoder leaves it in.
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+
+/** What a file begins with, but for the mark that some editors put there. */
+export function withoutMark(head: Uint8Array): Uint8Array {
+  return BYTE_ORDER_MARK.every((byte, index) => head[index] === byte) ? head.subarray(BYTE_ORDER_MARK.length) : head;
+}
+
+// A byte order mark is legal at a file's very beginning only, where `withoutMark` takes it away: the decoder leaves it in.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The text of these bytes; undefined when they are no UTF-8. */

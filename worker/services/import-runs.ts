@@ -1,15 +1,17 @@
 /**
  * Runs of another system, streamed in: memory holds one batch of them. All of an import or none of it is kept: its ids are
- * one range, which is taken away again when a row is wrong or the sender breaks off.
+ * one range, which is taken away again when a row is wrong or the sender breaks off, and by the sweep when the worker died.
+ * Nobody sees any of them before the last batch.
  */
 import { actorOf, type Principal } from "../domain/accounts";
 import { DomainError, loggable } from "../domain/errors";
 import { IdRange } from "../domain/ids";
 import { importedRun } from "../domain/imported-run";
 import { jsonLines } from "../domain/json-lines";
-import type { Clock, Ids, Later, RunOwner, RunStore } from "../domain/ports";
+import type { Clock, Ids, Later, RunImport, RunImportStore, RunStore } from "../domain/ports";
 import { lineFault, type RowReader } from "../domain/row-reader";
-import { MAX_RUN_BYTES, type RunRecord } from "../domain/runs";
+import { MAX_RUN_BYTES } from "../domain/runs";
+import { ImportReferences, type ImportedRow } from "./import-references";
 
 /** D1 takes 2 MB in one parameter; a row is at most one of them. */
 const BATCH_BYTES = 900_000;
@@ -17,6 +19,7 @@ const BATCH_ROWS = 5000;
 
 export interface ImportPorts {
   runs: RunStore;
+  runImports: RunImportStore;
   ids: Ids;
   clock: Clock;
   later: Later;
@@ -40,28 +43,29 @@ export async function importRuns(
   return work;
 }
 
-interface Pending {
-  run: RunRecord;
-  line: number;
+interface Pending extends ImportedRow {
   bytes: number;
 }
 
 class Import {
   readonly #ports: ImportPorts;
-  readonly #owner: RunOwner;
   readonly #range: IdRange;
+  readonly #itself: RunImport;
+  readonly #references: ImportReferences;
   readonly #reader: RowReader;
   #pending: Pending[] = [];
   #pendingBytes = 0;
   #kept = 0;
-  readonly #environments = new Set<string>();
-  readonly #parents = new Set<string>();
+  /** The sweep knows of it. */
+  #isKnown = false;
 
   constructor(ports: ImportPorts, principal: Principal) {
     this.#ports = ports;
-    this.#owner = { accountId: principal.accountId, projectId: principal.projectId };
+    const owner = { accountId: principal.accountId, projectId: principal.projectId };
     this.#range = new IdRange(ports.ids.next());
-    const given = { ...this.#owner, createdBy: actorOf(principal), nowMs: ports.clock.nowMs() };
+    this.#itself = { ...owner, firstRunId: this.#range.first, lastRunId: this.#range.last };
+    this.#references = new ImportReferences(ports.runs, owner);
+    const given = { ...owner, createdBy: actorOf(principal), nowMs: ports.clock.nowMs() };
     this.#reader = jsonLines((row, line) => {
       const run = importedRun(row, line, { ...given, id: this.#range.next() });
       const bytes = Buffer.byteLength(JSON.stringify(run));
@@ -75,7 +79,7 @@ class Import {
     try {
       for await (const chunk of chunks) {
         this.#reader.push(chunk);
-        while (this.#pendingBytes > BATCH_BYTES || this.#pending.length > BATCH_ROWS) await this.#keep();
+        while (this.#isFull()) await this.#keep();
       }
       this.#reader.end();
       while (this.#pending.length > 0) await this.#keep();
@@ -86,34 +90,31 @@ class Import {
     return { count: this.#kept, ids: Array.from({ length: this.#kept }, (_, n) => this.#range.at(n)) };
   }
 
-  /** One batch of those that wait. */
+  /** A batch may go and a row is left: the last of an import goes when it has ended. */
+  #isFull(): boolean {
+    return this.#pending.length > 1 && (this.#pendingBytes > BATCH_BYTES || this.#pending.length > BATCH_ROWS);
+  }
+
+  /** One batch of those that wait; with none left, the last. */
   async #keep(): Promise<void> {
     let bytes = 0;
     const beyond = this.#pending.findIndex((next) => (bytes += next.bytes) > BATCH_BYTES);
     const batch = this.#pending.splice(0, Math.min(BATCH_ROWS, Math.max(1, beyond === -1 ? Infinity : beyond)));
     this.#pendingBytes -= batch.reduce((sum, next) => sum + next.bytes, 0);
-    await this.#checkReferences(batch);
-    await this.#ports.runs.add(batch.map(({ run }) => run));
+    await this.#references.check(batch);
+    const added = batch.map(({ run }) => run);
+    const { runs, runImports, clock } = this.#ports;
+    const isFirst = this.#kept === 0;
+    const isLast = this.#pending.length === 0;
+    // From before the answer to the last one on nobody can tell whether the sweep still knows of it.
+    this.#isKnown = !isLast;
+    let isGoing = true;
+    if (isFirst && isLast) await runs.add(added);
+    else if (isFirst) await runImports.begin(this.#itself, added, clock.nowMs());
+    else if (isLast) isGoing = await runImports.finish(this.#itself, added);
+    else isGoing = await runImports.add(this.#itself, added, clock.nowMs());
+    if (!isGoing) throw new DomainError("unavailable", "too little came in half an hour, and the import was given up");
     this.#kept += batch.length;
-  }
-
-  async #checkReferences(batch: Pending[]): Promise<void> {
-    const { accountId, projectId } = this.#owner;
-    const { runs } = this.#ports;
-    await check(
-      batch,
-      ({ environmentId }) => environmentId,
-      this.#environments,
-      "environment",
-      (ids) => runs.environments(this.#owner, ids),
-    );
-    await check(
-      batch,
-      ({ parentId }) => parentId,
-      this.#parents,
-      "parent",
-      (ids) => runs.existing(accountId, projectId, ids),
-    );
   }
 
   /** The error to answer with, which says that nothing was kept, or what was. */
@@ -122,34 +123,20 @@ class Import {
     if (known === null) console.error("an import broke off", loggable(error));
     const why = known?.message ?? "the import broke off";
     try {
-      if (this.#range.count > 0) await this.#ports.runs.removeRange(this.#owner, this.#range.first, this.#range.last);
+      if (this.#range.count > 0) await this.#ports.runImports.undo(this.#itself);
     } catch (undoing) {
       console.error("an import could not be taken away again", loggable(undoing));
-      const left = `${String(this.#kept)} rows or somewhat more were kept and could not be taken away again`;
-      return new DomainError("unavailable", `${why}; ${left}: those with ids from ${this.#range.first}`);
+      return new DomainError("unavailable", `${why}; ${this.#left()}`);
     }
     const { line } = known?.detail ?? {};
     return new DomainError(known?.code ?? "unavailable", `${why}; none of the rows was kept`, {
       ...(line === undefined ? {} : { line }),
     });
   }
-}
 
-/** Throws naming the first line that refers to something which is not there; `known` grows. */
-async function check(
-  batch: Pending[],
-  idOf: (run: RunRecord) => string | null,
-  known: Set<string>,
-  field: string,
-  existing: (ids: string[]) => Promise<string[]>,
-): Promise<void> {
-  const asked = new Set(batch.map(({ run }) => idOf(run)).filter((id) => id !== null && !known.has(id)));
-  if (asked.size === 0) return;
-  for (const id of await existing([...asked] as string[])) known.add(id);
-  const wrong = batch.find(({ run }) => {
-    const id = idOf(run);
-    return id !== null && !known.has(id);
-  });
-  if (wrong)
-    throw lineFault(wrong.line, `is wrong in ${field}: there is no such ${field === "parent" ? "run" : "environment"}`);
+  #left(): string {
+    if (this.#isKnown)
+      return "what was kept could not be taken away at once; nobody sees it, and it goes in half an hour or somewhat more";
+    return `its rows may have been kept and could not be taken away again: those with ids from ${this.#range.first}`;
+  }
 }

@@ -295,6 +295,8 @@ export interface Services
   sweepBytes(): Promise<void>;
   /** And this: what was deleted goes for good. */
   sweepDeleted(): Promise<void>;
+  /** And this: what an import of runs has left whose worker died. */
+  sweepImports(): Promise<void>;
   /** A queue message: read one large file of a committed checkpoint and hold it against its SHA-256. */
   verifyCheckpoint(message: VerifyMessage): Promise<void>;
 }

@@ -5,6 +5,7 @@ import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Database } from "./database";
 import { joinedJob, toJob } from "./job-rows";
 import { selectActive, toModuleSession } from "./module-session-store";
+import { isSeen } from "./run-filters";
 import { selectRuns, toRun } from "./run-rows";
 import { datasets, environments, functions, jobs, projects, runs, tasks, trainingSessions, uploads } from "./schema";
 import { selectSessions, toSession } from "./session-rows";
@@ -54,7 +55,7 @@ export function firstReadOf(db: Database, read: FirstRead, owner: SQLWrapper): F
     case "environment":
       return of(db.select().from(environments).where(mine(environments)), (environment) => ({ environment }));
     case "run":
-      return of(selectRuns(db, mine(runs)), (row) => ({ run: toRun(row) }));
+      return of(selectRuns(db, mine(runs, isSeen)), (row) => ({ run: toRun(row) }));
     case "module":
       return of(selectActive(db, sql`${owner}`), (row) => ({ module: toModuleSession(row) }));
     case "session":

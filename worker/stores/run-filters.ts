@@ -3,15 +3,30 @@ import { and, eq, gte, isNotNull, isNull, lt, type SQL, sql } from "drizzle-orm"
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { RunOwner } from "../domain/run-ports";
 import type { RunFilter } from "../domain/runs";
-import { runs, runTags } from "./schema";
+import { runImports, runs, runTags } from "./schema";
 
 export function ownedRuns(owner: RunOwner): SQL | undefined {
   return and(eq(runs.accountId, owner.accountId), eq(runs.projectId, owner.projectId));
 }
 
+/** Not of an import that goes on. For a run or a few; for many there is `seenRuns`. */
+export const isSeen: SQL = sql`NOT EXISTS (SELECT 1 FROM ${runImports}
+  WHERE ${runImports.accountId} = ${runs.accountId} AND ${runImports.projectId} = ${runs.projectId}
+    AND ${runs.id} BETWEEN ${runImports.firstRunId} AND ${runImports.lastRunId})`;
+
+/**
+ * Without those of imports that go on. Where there is none, which is nearly always, the first question is asked once for
+ * the whole statement and answers it; only else is each row looked up.
+ */
+export function seenRuns(owner: RunOwner): SQL | undefined {
+  const { accountId, projectId } = owner;
+  const going = sql`SELECT 1 FROM ${runImports} WHERE ${runImports.accountId} = ${accountId} AND ${runImports.projectId} = ${projectId}`;
+  return and(ownedRuns(owner), sql`(NOT EXISTS (${going}) OR ${isSeen})`);
+}
+
 export function runsMatching(owner: RunOwner, filter: RunFilter): SQL | undefined {
   return and(
-    ownedRuns(owner),
+    seenRuns(owner),
     oneOf(runs.id, filter.ids),
     oneOf(runs.interaction, filter.interactions),
     oneOf(runs.status, filter.statuses),

@@ -1,5 +1,5 @@
 /** Runs in D1: written by the thousand, as one JSON parameter of a statement. */
-import { and, asc, between, count, desc, eq, gt, type SQL, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, gt, type SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { FIRST_SHARD } from "../domain/ids";
@@ -15,9 +15,10 @@ import type {
   RunRecord,
 } from "../domain/runs";
 import type { Database, Databases } from "./database";
-import { listed, ownedRuns, runsMatching } from "./run-filters";
+import { listed, ownedRuns, runsMatching, seenRuns } from "./run-filters";
+import { insertedRuns } from "./run-inserts";
 import { selectListed, selectRuns, toListed, toRun } from "./run-rows";
-import { environments, runs, runTags, trainingSessionRuns } from "./schema";
+import { environments, runs, trainingSessionRuns } from "./schema";
 
 /** A facet answers with so many values. */
 const MAX_BUCKETS = 100;
@@ -36,21 +37,6 @@ const ORDER_COLUMNS = {
   execution_time: runs.executionTimeMs,
 } as const;
 
-/** The columns of `runs` in the order of the schema, from a JSON list of records: one bound parameter for all of them. */
-function runsOf(records: string): SQL {
-  return sql`SELECT value ->> 'id', value ->> 'accountId', value ->> 'projectId', value ->> 'interaction', value ->> 'status',
-      value ->> 'environmentId', value ->> 'model', value -> 'tags', value ->> 'parentId', value ->> 'hasResult',
-      nullif(value -> 'tokenUse', 'null'), value ->> 'executionTimeMs', value ->> 'finishReason', value ->> 'createdBy',
-      value ->> 'createdAtMs', value ->> 'updatedAtMs', octet_length(value -> 'body'), value -> 'body'
-    FROM json_each(${records})`;
-}
-
-/** A row for each tag of each record: the list of them would be larger than the records are. */
-function tagsOf(records: string): SQL {
-  return sql`SELECT run.value ->> 'projectId', tag.value, run.value ->> 'id'
-    FROM json_each(${records}) AS run, json_each(run.value -> 'tags') AS tag`;
-}
-
 /** The bytes of the bodies of the rows before this one. */
 function bytesBefore(order: SQLiteColumn): SQL<number> {
   return sql<number>`sum(${runs.bodyBytes}) OVER (ORDER BY ${order}) - ${runs.bodyBytes}`;
@@ -64,17 +50,7 @@ export class D1RunStore implements RunStore {
   }
 
   async add(added: RunRecord[]): Promise<void> {
-    const insert = this.#db.insert(runs).select(runsOf(JSON.stringify(added)));
-    const tagged = added.filter(({ tags }) => tags.length > 0);
-    if (tagged.length === 0) return void (await insert);
-    const tags = tagged.map(({ id, projectId, tags }) => ({ id, projectId, tags }));
-    await this.#db.batch([insert, this.#db.insert(runTags).select(tagsOf(JSON.stringify(tags)))]);
-  }
-
-  async removeRange(owner: RunOwner, first: string, last: string): Promise<void> {
-    const removed = and(ownedRuns(owner), between(runs.id, first, last));
-    const theirTags = and(eq(runTags.projectId, owner.projectId), between(runTags.runId, first, last));
-    await this.#db.batch([this.#db.delete(runTags).where(theirTags), this.#db.delete(runs).where(removed)]);
+    await this.#db.batch(insertedRuns(this.#db, added));
   }
 
   async list(owner: RunOwner, filter: RunFilter, page: RunPage): Promise<ListedRun[]> {
@@ -131,7 +107,7 @@ export class D1RunStore implements RunStore {
   }
 
   async get(owner: RunOwner, id: string): Promise<RetrievedRun | null> {
-    const [row] = await selectRuns(this.#db, and(ownedRuns(owner), eq(runs.id, id)));
+    const [row] = await selectRuns(this.#db, and(seenRuns(owner), eq(runs.id, id)));
     return row === undefined ? null : toRun(row);
   }
 
@@ -139,7 +115,7 @@ export class D1RunStore implements RunStore {
     const rows = await this.#db
       .select({ id: runs.id })
       .from(runs)
-      .where(and(ownedRuns({ accountId, projectId }), sql`${runs.id} IN ${listed(ids)}`));
+      .where(and(seenRuns({ accountId, projectId }), sql`${runs.id} IN ${listed(ids)}`));
     return rows.map(({ id }) => id);
   }
 

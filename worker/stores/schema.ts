@@ -430,6 +430,25 @@ export const runs = sqliteTable(
   ],
 );
 
+/**
+ * An import of runs that goes on: what there is of it has ids from the first to the last. `seen_at_ms` is when it last kept
+ * a batch; 0 when it was given up and is being taken away.
+ */
+export const runImports = sqliteTable(
+  "run_imports",
+  {
+    firstRunId: text("first_run_id").primaryKey(),
+    lastRunId: text("last_run_id").notNull(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    seenAtMs: integer("seen_at_ms").notNull(),
+  },
+  (t) => [
+    index("run_imports_by_project").on(t.accountId, t.projectId, t.firstRunId, t.lastRunId),
+    index("run_imports_by_seen").on(t.seenAtMs),
+  ],
+);
+
 export const runTags = sqliteTable(
   "run_tags",
   { projectId: text("project_id").notNull(), tag: text().notNull(), runId: text("run_id").notNull() },
