@@ -274,6 +274,32 @@ describe("import_model", () => {
     expect((await leased(session)).lease.spec.base_model).toEqual({ kind: "job", job_id: task.lease.task_id });
   });
 
+  it("tells the default task_type, until one is set or training is under way", async () => {
+    const session = await started();
+    const config = async () => (await get(session, "/parameters")).body.config;
+    const importing = (type: string, name: string) =>
+      post(session, `/import_model/KEY?model_type=${type}&model_name=${name}`);
+    await imported(session);
+    const followed = { task_type: "classification", eval_metrics: ["loss", "accuracy", "f1"], batch_size: 16 };
+    expect(await config()).toMatchObject({ ...followed, model: "anneal/tiny-bert" });
+    const set = await post(session, "/parameters/KEY", { task_type: "embedding" });
+    expect(set.body.config).toMatchObject({ task_type: "embedding" });
+    expect((await post(session, "/parameters/KEY", { task_type: null })).body.config).toMatchObject(followed);
+    expect((await uploaded(session, { train_file: ROWS, test_file: ROWS })).status).toBe(200);
+    await preprocessed(session);
+    // Too late for what is preprocessed already.
+    expect((await importing("embedding", "anneal/tiny-bert")).status).toBe(200);
+    expect(await config()).toMatchObject(followed);
+  });
+
+  it("leaves the task_type of another model alone", async () => {
+    const session = await started();
+    await post(session, "/parameters/KEY", { model: "anneal/tiny-llama" });
+    await post(session, "/import_model/KEY?model_type=classification&model_name=anneal/tiny-bert");
+    const { config } = (await get(session, "/parameters")).body;
+    expect(config).toMatchObject({ task_type: "text-generation", model: "anneal/tiny-llama" });
+  });
+
   it("holds back what would train on it until it has come", async () => {
     const session = await configured({ model: "anneal/tiny-bert" });
     const path = "/import_model/KEY?model_type=classification&model_name=anneal/tiny-bert";
@@ -296,6 +322,7 @@ describe("import_model", () => {
     ["model_type=classification", ["query", "model_name"], "missing"],
     ["model_name=anneal/tiny-bert", ["query", "model_type"], "missing"],
     ["model_name=anneal/tiny-bert&model_type=sft", ["query", "model_type"], "enum"],
+    ["model_name=&model_type=classification", ["query", "model_name"], "string_too_short"],
     ["model_name=a%20b&model_type=classification", ["query", "model_name"], "value_error"],
     ["model_name=anneal/none&model_type=classification", ["query", "model_name"], "value_error"],
     ["model_name=anneal/tiny-bert&model_type=text-generation", ["query", "model_name"], "value_error"],
@@ -314,6 +341,15 @@ describe("data that does not fit", () => {
       400,
       expect.stringMatching(/^train_file: regression needs/),
     ]);
+    const pairs = '{"text1":"a","text2":"b","score":1}\n';
+    await uploaded(session, { train_file: pairs, test_file: pairs });
+    await post(session, "/parameters/KEY", { task_type: "text-generation" });
+    const worded = await post<Refusal>(session, "/preprocess/KEY");
+    expect([worded.status, worded.body.detail]).toEqual([
+      400,
+      expect.stringMatching(/^train_file: text-generation needs/),
+    ]);
+    await post(session, "/parameters/KEY", { task_type: "regression" });
     const scores = '{"text":"a","score":1}\n{"text":"b","score":2}\n';
     expect((await uploaded(session, { test_file: scores, train_file: scores })).status).toBe(200);
     expect((await post(session, "/preprocess/KEY")).body.status).toBe("preprocessing");

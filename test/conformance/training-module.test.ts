@@ -189,6 +189,12 @@ describe("the parameters", () => {
       ["body", "epochs_per_test_run"],
       "less_than_equal",
     ],
+    ["an empty text", { model: "" }, ["body", "model"], "string_too_short"],
+    ["a blank text", { cache_dir: "  " }, ["body", "cache_dir"], "string_too_short"],
+    ["a long text", { cache_dir: "c".repeat(151) }, ["body", "cache_dir"], "string_too_long"],
+    ["an empty list", { eval_metrics: [] }, ["body", "eval_metrics"], "too_short"],
+    ["a long list", { eval_metrics: Array(31).fill("loss") }, ["body", "eval_metrics"], "too_long"],
+    ["an empty text in a list", { eval_metrics: ["loss", ""] }, ["body", "eval_metrics", 1], "string_too_short"],
     ["a text for a flag", { init_eval: "yes" }, ["body", "init_eval"], "bool_type"],
     ["a text for a list", { eval_metrics: "loss" }, ["body", "eval_metrics"], "list_type"],
     ["a number in a list of texts", { eval_metrics: ["loss", 1] }, ["body", "eval_metrics", 1], "string_type"],
@@ -230,6 +236,15 @@ describe("the parameters", () => {
       { loc: ["body", "seed"] },
       { loc: ["body", "x"] },
     ]);
+  });
+
+  it.each<[unknown, string]>([
+    [{ eval_metrics: ["accuracy"] }, "has no 'accuracy' for text-generation; known: loss, perplexity, token_accuracy"],
+    [{ eval_metrics: ["sft_text"] }, "has no 'sft_text' for text-generation; known: loss, perplexity, token_accuracy"],
+    [{ model: "BERT" }, "BERT cannot be trained for text-generation; it can for classification, regression, embedding"],
+  ])("are refused in the words of this API: %j", async (body, msg) => {
+    const answer = await post<Refusal>(await started(), "/parameters/KEY", body);
+    expect(answer.body.detail).toEqual([{ loc: ["body", Object.keys(body as object)[0]], msg, type: "value_error" }]);
   });
 
   it("refuse a force_restart that is no number", async () => {
@@ -307,6 +322,33 @@ describe("the data", () => {
     expect(answer.body).toMatchObject({ message: expect.stringContaining("4 rows to train on, 2") });
   });
 
+  it("is refused above the limit of a form, with the way that is left", async () => {
+    const session = await started();
+    const answer = await ask<Refusal>(`/upload_dataset/${session.key}`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${session.client.apiKey}`,
+        ...{ "content-type": "multipart/form-data; boundary=x", "content-length": String(2 ** 30) },
+      },
+      body: "x",
+    });
+    expect([answer.status, answer.body.detail]).toEqual([
+      413,
+      expect.stringMatching(/95 MiB.*name the train_upload_id and the test_upload_id here$/),
+    ]);
+  });
+
+  it("is told that a file's name is too long", async () => {
+    const session = await started();
+    const form = new FormData();
+    form.set("train_file", new File([ROWS], "rows.jsonl"));
+    form.set("test_file", new File([ROWS], `${"n".repeat(201)}.jsonl`));
+    const headers = { authorization: `Bearer ${session.client.apiKey}` };
+    const answer = await ask<Refusal>(`/upload_dataset/${session.key}`, { method: "POST", headers, body: form });
+    const detail = "test_file: the file's name must have 1 to 200 characters";
+    expect([answer.status, answer.body]).toEqual([400, { detail }]);
+  });
+
   it.each([
     ["another body", { headers: { "content-type": "text/csv" }, body: ROWS }],
     ["no body", {}],
@@ -382,6 +424,19 @@ describe("the dialect", () => {
     const headers = { authorization: `Bearer ${made.body.key}` };
     expect((await ask("/start_session?force_restart=1", { headers })).status).toBe(403);
     expect((await ask("/status", { headers })).status).toBe(200);
+  });
+
+  it("documents both bodies of the data, and both answers of an imported model", async () => {
+    interface Content {
+      content: object;
+    }
+    const { body } = await ask<{
+      paths: Record<string, Record<string, { requestBody: Content; responses: Record<string, Content> }>>;
+    }>("/openapi/training-module.json");
+    const upload = body.paths["/upload_dataset/{key}"]?.["post"]?.requestBody.content ?? {};
+    expect(Object.keys(upload)).toEqual(["multipart/form-data", "application/json"]);
+    const imported = body.paths["/get_imported_model/{key}"]?.["get"]?.responses["200"]?.content ?? {};
+    expect(Object.keys(imported)).toEqual(["application/octet-stream", "application/json"]);
   });
 
   it("documents 422 and the sentence for every operation that can be refused by name", async () => {

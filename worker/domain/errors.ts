@@ -34,6 +34,8 @@ export interface RequestIssue {
   code: string;
   /** The type that was expected, with code `invalid_type`. */
   expected?: string;
+  /** What is too small or too big, as zod calls it: `string`, `array`, `number`. */
+  origin?: string;
   message: string;
 }
 

@@ -5,7 +5,7 @@ import { baseMisfit } from "./catalogue";
 import { DomainError, invalid } from "./errors";
 import { normaliseEvaluation } from "./evaluation";
 import { normaliseHyperparameters } from "./hyperparameters";
-import type { ModuleSessionRecord, ModuleTaskType } from "./module-sessions";
+import { MODULE_TASK_TYPES, type ModuleSessionRecord, type ModuleTaskType } from "./module-sessions";
 
 export const METHOD_OF_TASK_TYPE = {
   "text-generation": "sft_text",
@@ -49,7 +49,7 @@ type Configured = Pick<ModuleSessionRecord, "config" | "importedModel">;
 
 /** Without a model of its own, a session trains the one that it has imported. */
 export function filledConfig({ config, importedModel }: Configured): FilledModuleConfig {
-  const { taskType = "text-generation" } = config;
+  const taskType = config.taskType ?? config.importedTaskType ?? "text-generation";
   const defaults = normaliseHyperparameters(METHOD_OF_TASK_TYPE[taskType], {}, { gpuCount: 1 }).values;
   return {
     model: config.model ?? importedModel ?? DEFAULT_MODELS[taskType],
@@ -84,15 +84,17 @@ export function checkConfig(session: Configured): void {
   inModuleWords(PARAMETER_OF, () => {
     normaliseHyperparameters(method, moduleHyperparameters(filled), { gpuCount: 1 });
     normaliseEvaluation(method, { datasetId: "", ...moduleEvaluation(filled) });
-    if (filled.model !== session.importedModel) checkModel(filled.model, method);
+    if (filled.model !== session.importedModel) checkModel(filled.model, filled.taskType);
   });
 }
 
 /** Of a job only its making tells what it is good for. */
-export function checkModel(model: string, method: Method): void {
+export function checkModel(model: string, taskType: ModuleTaskType): void {
   const base = parseBaseModel(model, { allowPaths: false });
-  const misfit = base.kind === "job" ? null : baseMisfit(method, base, null);
-  if (misfit !== null) throw invalid("base_model", misfit);
+  const fits = (of: ModuleTaskType) => base.kind === "job" || baseMisfit(METHOD_OF_TASK_TYPE[of], base, null) === null;
+  if (fits(taskType)) return;
+  const possible = MODULE_TASK_TYPES.filter(fits).join(", ");
+  throw invalid("base_model", `${model} cannot be trained for ${taskType}; it can for ${possible}`);
 }
 
 export type Words = Readonly<Record<string, string>>;
@@ -123,8 +125,14 @@ function inModuleWords(words: Words, work: () => void): void {
 export function translated(error: unknown, words: Words): unknown {
   if (!(error instanceof DomainError)) return error;
   const { field } = error.detail;
-  const ours = field === undefined ? undefined : words[field];
-  if (field === undefined || ours === undefined) return error;
-  const message = error.message.startsWith(field) ? ours + error.message.slice(field.length) : error.message;
+  const text = inTaskTypes(error.message);
+  if (field === undefined) return new DomainError(error.code, text, error.detail);
+  const ours = words[field] ?? field;
+  const message = text.startsWith(field) ? ours + text.slice(field.length) : text;
   return new DomainError(error.code, message, { ...error.detail, field: ours });
+}
+
+/** The other task types have their methods' names. What is in quotes is the caller's own. */
+function inTaskTypes(message: string): string {
+  return message.replaceAll(/(?<!['\w/])sft_text(?!['\w/])/g, "text-generation");
 }

@@ -35,6 +35,8 @@ export interface ModuleConfig {
   initEval?: boolean;
   cacheDir?: string;
   overwriteCache?: boolean;
+  /** Not set but followed: what the model was imported for, the default of `taskType`. */
+  importedTaskType?: ModuleTaskType;
 }
 
 export interface ModuleSessionRecord {

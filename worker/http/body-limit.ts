@@ -52,12 +52,17 @@ async function wholeBody(request: Request, maxBytes: number): Promise<Buffer<Arr
 
 /** What to do with a file that one request cannot carry. */
 const UPLOAD_ROUTE =
-  "; send larger files in pieces: POST /anneal/v1/uploads, PUT the pieces, POST …/complete, and then name the upload_id here";
+  "; send larger files in pieces: POST /anneal/v1/uploads, PUT the pieces, POST …/complete, and then name the";
 
-/** The body's chunks, until there are more than `maxBytes`. */
-export async function* limitedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+/** The body's chunks, until there are more than `maxBytes`; `uploadFields` take what was sent in pieces in a file's place. */
+export async function* limitedBody(
+  request: Request,
+  maxBytes: number,
+  uploadFields: readonly string[] = ["upload_id"],
+): AsyncGenerator<Uint8Array, void, undefined> {
   const limit = `the request body is over the limit of ${String(maxBytes)} bytes (${String(Math.floor(maxBytes / MIB))} MiB)`;
-  const tooLarge = new DomainError("payload_too_large", maxBytes === MAX_UPLOAD_BYTES ? limit + UPLOAD_ROUTE : limit);
+  const way = `${UPLOAD_ROUTE} ${uploadFields.join(" and the ")} here`;
+  const tooLarge = new DomainError("payload_too_large", maxBytes === MAX_UPLOAD_BYTES ? limit + way : limit);
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw tooLarge;
   if (!request.body) return;

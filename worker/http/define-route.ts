@@ -58,13 +58,15 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   maxBodyBytes?: number;
   /** Documents a multipart body; the handler reads it by `withUploadForm`. */
   form?: z.ZodType;
+  /** Documents the JSON body that a route takes in the form's place; the handler reads it by `readJson`. */
+  formOrJson?: z.ZodType;
   /** Documents a body of plain bytes; the handler reads `request.body`. */
   bytes?: boolean;
   /** Honours `Idempotency-Key`. */
   idempotent?: boolean;
   /** Read in one batch with the key; gets the path's parameters as they came. */
   firstRead?: (params: Record<string, string>) => FirstRead;
-  /** A `schema` is answered as JSON; without one the handler answers a Response of `contentType`. */
+  /** A `schema` is answered as JSON; the handler may answer a Response of `contentType` too, or alone. */
   answer: { status?: number; description: string; schema?: R; contentType?: string };
   /** Other statuses that are no errors, such as 204. */
   alsoAnswers?: Record<number, string>;
@@ -204,7 +206,10 @@ function documented(definition: AnyDefinition, host: RouteHost): RouteConfig {
   const content = body
     ? { "application/json": { schema: body } }
     : form
-      ? { "multipart/form-data": { schema: form } }
+      ? {
+          "multipart/form-data": { schema: form },
+          ...(definition.formOrJson ? { "application/json": { schema: definition.formOrJson } } : {}),
+        }
       : definition.bytes
         ? { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } }
         : undefined;
@@ -226,17 +231,20 @@ function documented(definition: AnyDefinition, host: RouteHost): RouteConfig {
     responses: {
       [answer.status ?? 200]: {
         description: answer.description,
-        ...(answer.schema
-          ? { content: { "application/json": { schema: answer.schema } } }
-          : answer.contentType
-            ? { content: { [answer.contentType]: { schema: z.string() } } }
-            : {}),
+        ...(answer.schema || answer.contentType ? { content: answerContent(answer) } : {}),
       },
       ...Object.fromEntries(
         Object.entries(definition.alsoAnswers ?? {}).map(([status, text]) => [status, { description: text }]),
       ),
       ...errorResponses(errorsOf(definition), host),
     },
+  };
+}
+
+function answerContent({ schema, contentType }: AnyDefinition["answer"]) {
+  return {
+    ...(contentType === undefined ? {} : { [contentType]: { schema: z.string() } }),
+    ...(schema ? { "application/json": { schema } } : {}),
   };
 }
 

@@ -74,7 +74,14 @@ function requestIssues(issue: z.core.$ZodIssue, where: RequestIssue["in"]): Requ
   }
   const message = plain(issue);
   const code = message === MISSING ? "missing" : issue.code;
-  return [{ in: where, path, code, message, ...(issue.code === "invalid_type" ? { expected: issue.expected } : {}) }];
+  const isSize = issue.code === "too_small" || issue.code === "too_big";
+  return [
+    {
+      ...{ in: where, path, code, message },
+      ...(issue.code === "invalid_type" ? { expected: issue.expected } : {}),
+      ...(isSize ? { origin: issue.origin } : {}),
+    },
+  ];
 }
 
 /** A message about a field begins with its name. */

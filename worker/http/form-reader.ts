@@ -23,6 +23,8 @@ export interface ReaderLimits {
   fields: readonly string[];
   /** Of the whole body. */
   maxBytes: number;
+  /** What names an upload in pieces in a file's place; by default `upload_id`. */
+  uploadFields?: readonly string[];
 }
 
 /** A file of which the parser has seen the head. */
@@ -82,7 +84,7 @@ export class FormReader {
       throw new DomainError("unsupported_media_type", "send this as multipart/form-data");
     }
     this.#limits = limits;
-    this.#body = limitedBody(request, limits.maxBytes);
+    this.#body = limitedBody(request, limits.maxBytes, limits.uploadFields);
     this.#parser = make({
       headers: { "content-type": contentType },
       maxFieldSize: MAX_FIELD_BYTES,

@@ -1,8 +1,8 @@
 /** Brings a model into the deployment's storage: what the session then trains, and what it is given back. */
 import { DomainError } from "../domain/errors";
 import { checkModel, METHOD_OF_TASK_TYPE, translated } from "../domain/module-config";
-import type { ModuleTaskType } from "../domain/module-sessions";
-import { importMessage, importState } from "../domain/module-state";
+import type { ModuleChanges, ModuleSession, ModuleTaskType } from "../domain/module-sessions";
+import { importMessage, importState, isAllowed } from "../domain/module-state";
 import type { KeyedModuleCall, ModuleView } from "./module-services";
 import { heldSession, inProjectOf, taskOf } from "./module-session";
 import { attach, idempotencyOf, type ModuleTaskPorts } from "./module-task";
@@ -26,7 +26,7 @@ export async function importModuleModel(
     outputName: `training-module-${session.id}`,
   };
   const job = await inWords(async () => {
-    checkModel(name, method);
+    checkModel(name, taskType);
     return submitJob(
       ports,
       inProjectOf(session, call.principal),
@@ -34,8 +34,16 @@ export async function importModuleModel(
       await idempotencyOf(ports, session, request),
     );
   });
-  const view = await attach(ports, session, "import", job, { importedModel: name });
+  const also = { importedModel: name, ...followed(session, name, taskType) };
+  const view = await attach(ports, session, "import", job, also);
   return { ...view, message: importMessage(taskOf(job)) };
+}
+
+/** While a session is set up, what it trains by default is the imported model, for what it was imported. */
+function followed(session: ModuleSession, name: string, taskType: ModuleTaskType): ModuleChanges {
+  const { config } = session;
+  const isTrained = config.model === undefined || config.model === name;
+  return isAllowed("configure", session) && isTrained ? { config: { ...config, importedTaskType: taskType } } : {};
 }
 
 async function inWords<T>(work: () => Promise<T>): Promise<T> {

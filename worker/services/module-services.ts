@@ -31,7 +31,9 @@ export interface ModuleParameters extends ModuleView {
 }
 
 /** null: back to the default. What is absent stays as it is. */
-export type ModuleConfigChanges = { [K in keyof ModuleConfig]?: ModuleConfig[K] | null };
+export type ModuleConfigChanges = {
+  [K in Exclude<keyof ModuleConfig, "importedTaskType">]?: ModuleConfig[K] | null;
+};
 
 export interface ModuleFile {
   field: string;

@@ -77,7 +77,8 @@ async function ofFile(field: string, work: () => Promise<DatasetRecord>): Promis
     if (!(error instanceof DomainError) || !["invalid_request", "not_found"].includes(error.code)) throw error;
     // Of the form's other parts.
     if (error.detail.issues) throw error;
-    const { line } = error.detail;
-    throw new DomainError("invalid_request", `${field}: ${error.message}`, line === undefined ? {} : { line });
+    const { line, field: at } = error.detail;
+    const what = at === "name" ? "the file's name " : "";
+    throw new DomainError("invalid_request", `${field}: ${what}${error.message}`, line === undefined ? {} : { line });
   }
 }

@@ -33,7 +33,7 @@ function refusedBy(field: string, message: string): RequestIssue {
 }
 
 /** In the words of the library that FastAPI validates with. */
-function described({ code, path, expected, message }: RequestIssue): { msg: string; type: string } {
+function described({ code, path, expected, origin, message }: RequestIssue): { msg: string; type: string } {
   switch (code) {
     case "missing":
       return { msg: "Field required", type: "missing" };
@@ -44,6 +44,9 @@ function described({ code, path, expected, message }: RequestIssue): { msg: stri
     case "invalid_type":
       if (INTEGERS.includes(path[0])) return { msg: message, type: "int_type" };
       return { msg: message, type: TYPE_ERRORS[expected ?? ""] ?? "value_error" };
+    case "too_small":
+    case "too_big":
+      return { msg: message, type: SIZE_ERRORS[code][origin ?? ""] ?? BOUND_ERRORS[code] };
     default:
       return { msg: message, type: TYPES[code] ?? "value_error" };
   }
@@ -63,6 +66,11 @@ const TYPES: Readonly<Record<string, string>> = {
   unsupported_media_type: "model_attributes_type",
   invalid_format: "int_parsing",
   invalid_value: "enum",
-  too_small: "greater_than_equal",
-  too_big: "less_than_equal",
+};
+
+/** Of numbers, and of what has a length. */
+const BOUND_ERRORS = { too_small: "greater_than_equal", too_big: "less_than_equal" };
+const SIZE_ERRORS: Readonly<Record<keyof typeof BOUND_ERRORS, Readonly<Record<string, string>>>> = {
+  too_small: { string: "string_too_short", array: "too_short" },
+  too_big: { string: "string_too_long", array: "too_long" },
 };

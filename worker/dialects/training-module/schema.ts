@@ -110,7 +110,9 @@ export const importQuery = z.object({
 });
 
 /** In place of the form, for what one request cannot carry. */
-export const uploadedFiles = z.strictObject({ train_upload_id: z.string(), test_upload_id: z.string() });
+export const uploadedFiles = z
+  .strictObject({ train_upload_id: z.string(), test_upload_id: z.string() })
+  .openapi("UploadedFiles");
 
 const file = z.string().openapi({ format: "binary" });
 export const uploadForm = z.object({ train_file: file, test_file: file });

@@ -15,6 +15,7 @@ export const getImportedModelRoute = defineRoute({
   firstRead: readSession,
   answer: {
     description: "model.tar.gz, or tokenizer.tar.gz with `tokenizer=1`; with `on_disk=1` where it is.",
+    contentType: "application/octet-stream",
     schema: importedModel,
   },
   alsoAnswers: DOWNLOAD_ANSWERS,

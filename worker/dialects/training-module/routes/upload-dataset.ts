@@ -7,7 +7,11 @@ import { keyedOf, readSession } from "../call";
 import { fromView } from "../map";
 import { keyParam, moduleStatus, uploadedFiles, uploadForm } from "../schema";
 
-const LIMITS = { fileFields: ["train_file", "test_file"], maxBytes: MAX_UPLOAD_BYTES };
+const LIMITS = {
+  fileFields: ["train_file", "test_file"],
+  uploadFields: Object.keys(uploadedFiles.shape),
+  maxBytes: MAX_UPLOAD_BYTES,
+};
 
 async function* noFiles(): AsyncGenerator<FormFile, void, undefined> {}
 
@@ -23,6 +27,7 @@ export const uploadDatasetRoute = defineRoute({
   scope: "write",
   params: keyParam,
   form: uploadForm,
+  formOrJson: uploadedFiles,
   firstRead: readSession,
   answer: { description: "Both are kept as they came.", schema: moduleStatus },
   errors: ["conflict"],
