@@ -184,6 +184,13 @@ describe("a task made for a Training Module session, whose row does not know it"
     expect(await statuses()).toEqual(["cancelled", "cancelled"]);
   });
 
+  it("is cancelled when the session begins another of its kind", async () => {
+    const { keyed, statuses } = await orphaned();
+    await using(async (s) => s.preprocessModule(await keyed()));
+    expect((await keyed()).session).toMatchObject({ preprocess: { status: "queued" }, import: null });
+    expect(await statuses()).toEqual(["queued", "cancelled", "queued"]);
+  });
+
   it("is cancelled when the session is stopped by force, and no other session's is", async () => {
     const { keyed, statuses } = await orphaned();
     const other = await orphaned();

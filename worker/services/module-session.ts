@@ -74,6 +74,17 @@ export async function cancelTasks(
   await Promise.all(live.map((job) => cancelLive(ports, job)));
 }
 
+/** Those of its kind that were made before `job`, which is the session's now: their workers died before it knew them. */
+export async function cancelOlder(
+  ports: ControlPorts & { jobs: JobStore },
+  { id, accountId }: Pick<ModuleSessionRecord, "id" | "accountId">,
+  kind: TaskKind,
+  job: JobRecord,
+): Promise<void> {
+  const live = await ports.jobs.unendedOfKeys(accountId, [taskRoute(kind)], taskKeyPrefix(id));
+  await Promise.all(live.filter((other) => other.id < job.id).map((other) => cancelLive(ports, other)));
+}
+
 /** A session's tasks by the idempotency keys that they are made with. */
 export function taskRoute(kind: TaskKind): string {
   return `training-module.${kind}`;

@@ -1,4 +1,5 @@
 /** A task as a session's own: made once, however many ask at once, and the session's or cancelled. */
+import type { TaskKind } from "../../protocol";
 import type { JobRecord } from "../domain/job";
 import type { ModuleChanges, ModuleSession } from "../domain/module-sessions";
 import type { CreatePorts } from "./create-job";
@@ -6,6 +7,7 @@ import type { SpecPorts } from "./job-spec";
 import type { ModuleView } from "./module-services";
 import {
   cancelLive,
+  cancelOlder,
   changedMeanwhile,
   taskKeyPrefix,
   taskOf,
@@ -30,18 +32,19 @@ export async function idempotencyOf(
   return { route, key, requestSha256: await sha256Hex(JSON.stringify(request)) };
 }
 
-type Slot = "preprocess" | "train" | "import";
-
 /** Makes `job` the session's. When another call was quicker, a job that is nobody's is cancelled. */
 export async function attach(
   ports: ModuleTaskPorts,
   session: ModuleSession,
-  slot: Slot,
+  slot: TaskKind,
   job: JobRecord,
   also: ModuleChanges = {},
 ): Promise<ModuleView> {
   const changes = { ...also, [`${slot}JobId`]: job.id };
-  if (await ports.moduleSessions.change(session, changes)) return viewOf({ ...session, [slot]: taskOf(job) });
+  if (await ports.moduleSessions.change(session, changes)) {
+    await cancelOlder(ports, session, slot, job);
+    return viewOf({ ...session, [slot]: taskOf(job) });
+  }
   const now = await ports.moduleSessions.active(session.accountId);
   if (now?.id === session.id && now[`${slot}JobId`] === job.id) return viewOf(now);
   await cancelLive(ports, job);
