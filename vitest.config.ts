@@ -71,10 +71,11 @@ export default defineConfig({
           name: "e2e",
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
-          // Real processes, real training: minutes, and one file at a time since they share two cores.
+          // Real processes, real training: minutes. Half of that is waiting (for leases to expire, for what is killed to end),
+          // so two files share two cores.
           testTimeout: 300_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          maxWorkers: 2,
         },
       },
     ],
