@@ -224,4 +224,13 @@ describe("a form that is not right", () => {
     const early = withUploadForm(declared.request, limits, (form) => wholeFile(form, 10_000));
     expect((await refusal(early)).message).toContain("1000 bytes");
   });
+
+  it("is not taken for a whole one when it breaks off before its Content-Length", async () => {
+    const text = file("file", "x") + END;
+    const whole = request([encoder.encode(text)], { "content-length": String(text.length) });
+    await withUploadForm(whole.request, LIMITS, (form) => wholeFile(form, 100));
+    const broken = request([encoder.encode(text)], { "content-length": String(text.length + 1) });
+    const error = await refusal(withUploadForm(broken.request, LIMITS, (form) => wholeFile(form, 100)));
+    expect(error.message).toBe(`the body broke off after ${String(text.length)} of ${String(text.length + 1)} bytes`);
+  });
 });
