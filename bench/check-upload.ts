@@ -3,20 +3,11 @@
  * piece, twice, and comes down whole and in ranges, byte for byte; with workerd's memory and speed beside a bare R2 put and
  * get in the same worker. Progress is on stderr; with --json stdout has one line. Exits 1 when anything does not hold.
  */
-import { createHash } from "node:crypto";
-import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
-import { stat } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { parseArgs } from "node:util";
-import { describeMachine } from "./machine";
-import { atMost, describe, failure, must, told, type Result } from "./result";
+import { atMost, must, told, type Result } from "./result";
 import { jsonl } from "../test/harness/jsonl";
 import { timingScript } from "./timing-script";
+import { makeLargeFile, runLargeFileCheck, say } from "./large-file-check";
 import { byBareRoute, byBrokenUpload, type LargeFile, type Step, type Transfer } from "./large-upload";
-import { stopAll, stopOnSignals } from "../scripts/processes";
 
 const MIB = 2 ** 20;
 /** Below it, the pieces that are killed have no whole part. */
@@ -26,39 +17,18 @@ const MORE_MEMORY_MIB = 32;
 /** No target of the design: it shows that the agent holds no file, whatever its size. */
 const MAX_AGENT_MIB = 128;
 
-const { values } = parseArgs({
-  options: { json: { type: "boolean", default: false }, mib: { type: "string", default: "1024" } },
-});
-const workDir = mkdtempSync(path.join(os.tmpdir(), "anneal-upload-"));
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-async function cleanUp(): Promise<void> {
-  await stopAll();
-  rmSync(workDir, { recursive: true, force: true });
-}
-
-async function makeFile(mib: number): Promise<LargeFile> {
-  const file = path.join(workDir, "rows.jsonl");
-  const hash = createHash("sha256");
-  const hashed = function* (): Generator<Uint8Array> {
-    // For the trainer of the job that an agent gets the file for.
-    const script = timingScript({ steps: 1, mean_ms: 0 }).map((row) => `${JSON.stringify(row)}\n`);
-    for (const block of [Buffer.from(script.join("")), ...jsonl(mib * MIB)]) {
-      hash.update(block);
-      yield block;
-    }
+function makeFile(mib: number, workDir: string): Promise<LargeFile> {
+  // For the trainer of the job that an agent gets the file for.
+  const script = timingScript({ steps: 1, mean_ms: 0 }).map((row) => `${JSON.stringify(row)}\n`);
+  const blocks = function* (): Generator<Uint8Array> {
+    yield Buffer.from(script.join(""));
+    yield* jsonl(mib * MIB);
   };
-  await pipeline(Readable.from(hashed()), createWriteStream(file));
-  const { size } = await stat(file);
-  say(`the file has ${String(size)} bytes of JSON Lines`);
-  return { path: file, sizeBytes: size, sha256: hash.digest("hex") };
+  return makeLargeFile(workDir, blocks());
 }
 
-async function measure(mib: number): Promise<Result[]> {
-  const file = await makeFile(mib);
+async function measure(mib: number, workDir: string): Promise<Result[]> {
+  const file = await makeFile(mib, workDir);
   const bare = await byBareRoute({ workDir, say }, file);
   return judge(file, bare, await byBrokenUpload({ workDir, say }, file));
 }
@@ -97,25 +67,4 @@ function judge(file: LargeFile, bare: Step[], { steps, sha256, breaks }: Transfe
   ];
 }
 
-async function check(): Promise<boolean> {
-  const mib = Number(values.mib);
-  if (!Number.isInteger(mib) || mib < MIN_MIB)
-    throw new Error(`--mib must be a whole number from ${String(MIN_MIB)} on`);
-  const [machine, beganAtMs] = [describeMachine(), Date.now()];
-  const results = await measure(mib).catch((error: unknown) => [failure("upload", error)]);
-  const ok = results.every((result) => result.holds !== false);
-  for (const result of results) (values.json ? process.stderr : process.stdout).write(`${describe(result)}\n`);
-  const summary = { ok, results, machine: machine(), seconds: Math.round((Date.now() - beganAtMs) / 100) / 10 };
-  if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-  else process.stdout.write(`${ok ? "holds" : "does not hold"}; ${JSON.stringify(summary.machine)}\n`);
-  return ok;
-}
-
-stopOnSignals(cleanUp, 130);
-const ok = await check()
-  .catch((error: unknown) => {
-    say(error instanceof Error ? error.message : String(error));
-    return false;
-  })
-  .finally(cleanUp);
-process.exit(ok ? 0 : 1);
+await runLargeFileCheck({ name: "upload", defaultMib: 1024, minMib: MIN_MIB, measure });
