@@ -5,6 +5,8 @@
  *                                               registerRequest → registerResponse
  *   GET    /agent/v1/connect                    WebSocket; Bearer <agent token>; the worker sends socketMessage
  *   POST   /agent/v1/leases                     claimRequest → 200 lease | 204 nothing to do
+ *   GET    /agent/v1/engines/{id}/connect       WebSocket of a serve task (serving.ts)
+ *   GET    /agent/v1/leases/{lease}/deployments servedDeployments (serving.ts)
  *   POST   /agent/v1/leases/{lease}/reports     reportRequest → reportResponse | 409 stale or gap
  *   POST   /agent/v1/leases/{lease}/checkpoints/begin    beginCheckpointRequest → beginCheckpointResponse
  *   POST   /agent/v1/leases/{lease}/checkpoints/commit   commitCheckpointRequest → commitCheckpointResponse
@@ -25,8 +27,16 @@ export const PROTOCOL_VERSION = 1;
 
 export const gpuInfo = z.object({ name: z.string(), memory_bytes: z.int().min(0) });
 
-/** What one task may occupy. A GPU slot is a set of GPUs used together; the CPU slot is the machine without them. */
-export const slotInfo = z.object({ id: z.string(), kind: z.enum(["gpu", "cpu"]), gpus: z.array(z.int().min(0)) });
+/**
+ * What one task may occupy. A GPU slot is a set of GPUs used together; the CPU slot is the machine without them. A slot with
+ * `serve_bytes` is for tasks of kind `serve` alone, which share it: so much memory is left for one more of them.
+ */
+export const slotInfo = z.object({
+  id: z.string(),
+  kind: z.enum(["gpu", "cpu"]),
+  gpus: z.array(z.int().min(0)),
+  serve_bytes: z.int().min(0).optional(),
+});
 export type SlotInfo = z.infer<typeof slotInfo>;
 
 export const registerRequest = z.object({
@@ -106,7 +116,7 @@ export const lease = z.object({
   /** How the agent gets the base: `job` references come with the files of that checkpoint. */
   base_model: baseModelRef,
   inputs: z.object({
-    /** null for `import`. */
+    /** null for `import` and `serve`. */
     dataset: datasetInput.nullable(),
     /** Where the spec is `preprocessed_by` a task: its `cache`. */
     preprocessed: checkpointInput.optional(),

@@ -10,13 +10,22 @@ export const method = z.enum(METHODS);
 export type Method = z.infer<typeof method>;
 
 /**
- * What a task is. All of them are leased, reported, cancelled and finished in one way, and end with a checkpoint of kind
- * `final`: `train` with a model, `preprocess` with the tokenised data (role `cache`), `import` with a model and its
- * tokenizer. Their specs have one shape: `preprocess` names what will be trained, `import` has an empty `dataset_id`.
+ * What a task is. All of them are leased, reported, cancelled and finished in one way. Those of the trainer end with a
+ * checkpoint of kind `final`: `train` with a model, `preprocess` with the tokenised data (role `cache`), `import` with a
+ * model and its tokenizer. `serve` serves an engine's models until it is cancelled. Their specs have one shape:
+ * `preprocess` names what will be trained, `import` and `serve` have an empty `dataset_id`, and `serve` has its engine.
  */
-export const TASK_KINDS = ["train", "preprocess", "import"] as const;
+export const TRAINER_TASK_KINDS = ["train", "preprocess", "import"] as const;
+export const trainerTaskKind = z.enum(TRAINER_TASK_KINDS);
+export type TrainerTaskKind = z.infer<typeof trainerTaskKind>;
+export const TASK_KINDS = [...TRAINER_TASK_KINDS, "serve"] as const;
 export const taskKind = z.enum(TASK_KINDS);
 export type TaskKind = z.infer<typeof taskKind>;
+
+/** What an engine's deployments do. */
+export const SERVE_TASKS = ["text-generation", "classification", "regression", "embedding"] as const;
+export const serveTask = z.enum(SERVE_TASKS);
+export type ServeTask = z.infer<typeof serveTask>;
 
 /** How rows of a dataset are laid out, decided from its first row when it is uploaded. */
 export const DATASET_FORMATS = [
@@ -263,6 +272,8 @@ const specCommon = {
   rebalance: rebalance.optional(),
   test: test.optional(),
   lineage: lineage.optional(),
+  /** Of a task of kind `serve`. `memory_bytes`: what its models are thought to need, of the GPUs or of a machine without. */
+  serve: z.object({ engine_id: z.string(), task: serveTask, memory_bytes: z.int().min(0) }).optional(),
 };
 
 const noFunctions = { functions: z.array(z.never()).max(0) };

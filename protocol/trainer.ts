@@ -21,7 +21,7 @@ import {
   rebalance,
   regressionHyperparameters,
   sftTextHyperparameters,
-  taskKind,
+  trainerTaskKind,
 } from "./spec";
 import { checkpointKind } from "./checkpoint";
 import { trainerFailureReason } from "./reasons";
@@ -42,7 +42,7 @@ const configCommon = {
   job_id: z.string(),
   attempt: z.int().min(1),
   /** `preprocess` tokenises what `train` would, and `import` only brings the base model. */
-  task: taskKind,
+  task: trainerTaskKind,
   base_model: localBaseModel,
   /** null for `import`. */
   dataset: localDataset.nullable(),

@@ -2,6 +2,7 @@
 import { accountServices, tokenServices } from "./container/account-services";
 import { agentServices } from "./container/agent-services";
 import { artifactServices } from "./container/artifact-services";
+import { engineServices } from "./container/engine-services";
 import { jobServices, taskServices } from "./container/job-services";
 import { moduleServices } from "./container/module-services";
 import { ports } from "./container/ports";
@@ -38,6 +39,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     ...jobServices(p),
     ...taskServices(p),
     ...agentServices(p),
+    ...engineServices(),
     ...runServices(p),
     ...moduleServices(p),
     ...tokenServices(p),

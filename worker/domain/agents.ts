@@ -32,6 +32,8 @@ export interface AgentPrincipal {
 export interface TaskNeeds {
   gpuType: string;
   gpuCount: number;
+  /** Of a serve task: the memory it is thought to need; null: a slot of its own. */
+  serveBytes: number | null;
 }
 
 /** What the agent offers in a slot, in the canonical GPU names. */
@@ -39,4 +41,6 @@ export interface SlotOffer {
   slot: SlotInfo;
   gpuType: string | null;
   gpuCount: number;
+  /** Of a slot for serve tasks: the memory that is left; null: a slot for one task of another kind. */
+  serveBytes: number | null;
 }

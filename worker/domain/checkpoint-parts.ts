@@ -10,6 +10,7 @@ const PARTS: Record<TaskKind, Partial<Record<CheckpointKind, Parts>>> = {
   train: { epoch: MODEL, final: MODEL, resume: { resume: "any" }, test: { results: "one" } },
   preprocess: { final: { cache: "one" } },
   import: { final: { model: "one", tokenizer: "one" } },
+  serve: {},
 };
 
 type Sent = Pick<CommitCheckpointRequest, "kind" | "files" | "results">;

@@ -2,6 +2,7 @@
 import type { GpuRequest, RegisterRequest, SlotInfo } from "../../protocol";
 import { invalid } from "./errors";
 import type { SlotOffer, TaskNeeds } from "./agents";
+import type { JobRecord } from "./job";
 
 export const GPU_TYPES = [
   "A10-24GB",
@@ -65,11 +66,18 @@ export function slotOffers(info: RegisterRequest, slots: SlotInfo[]): SlotOffer[
       slot,
       gpuType: first ? canonicalGpu(first.name, first.memory_bytes) : null,
       gpuCount: slot.gpus.length,
+      serveBytes: slot.serve_bytes ?? null,
     };
   });
 }
 
+export function taskNeeds({ spec }: Pick<JobRecord, "spec">): TaskNeeds {
+  return { gpuType: spec.gpu.type, gpuCount: spec.gpu.count, serveBytes: spec.serve?.memory_bytes ?? null };
+}
+
 /** Whether a slot has what a task needs. In dev and demo (`substitute`) every slot stands in for every GPU. */
 export function slotFits(offer: SlotOffer, needs: TaskNeeds, substitute: boolean): boolean {
+  if ((offer.serveBytes === null) !== (needs.serveBytes === null)) return false;
+  if ((offer.serveBytes ?? 0) < (needs.serveBytes ?? 0)) return false;
   return substitute || (offer.gpuType === needs.gpuType && offer.gpuCount >= needs.gpuCount);
 }

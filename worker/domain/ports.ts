@@ -6,15 +6,20 @@ import type { CheckpointRecord, DatasetRecord, FunctionRecord } from "./artifact
 import type { JobEvent, JobRecord } from "./job";
 import type { Decision } from "./job-state";
 import type { JobStatus } from "./job-status";
+import type { EngineRecord, ServedModel } from "./engines";
 import type { EnvironmentRecord } from "./environments";
 import type { ModuleSession } from "./module-sessions";
 import type { RetrievedRun } from "./runs";
+import type { Page, PageRequest } from "./page";
 import type { Credential, TokenNames } from "./token-ports";
 import type { TrainingSession } from "./training-sessions";
 import type { UploadRecord } from "./uploads";
 
 export type * from "./deletion-ports";
+export type * from "./engine-object-ports";
+export type * from "./engine-ports";
 export type * from "./job-object-ports";
+export type * from "./page";
 export type * from "./run-ports";
 export type * from "./token-ports";
 export type * from "./session-ports";
@@ -28,16 +33,6 @@ export interface Ids {
   next(): string;
   /** `bytes` random bytes as lower-case hex. */
   randomHex(bytes: number): string;
-}
-
-/** One page of a list, newest first. `after` is the id of the last item of the page before. */
-export interface PageRequest {
-  limit: number;
-  after?: string;
-}
-export interface Page<T> {
-  items: T[];
-  hasMore: boolean;
 }
 
 /** The record that a route reads first: it travels in the batch of the key's look-up, scoped by whoever owns the key. */
@@ -54,7 +49,11 @@ export type FirstRead =
   | { kind: "dataset"; id: string }
   | { kind: "function"; id: string }
   | { kind: "upload"; id: string }
-  | { kind: "project"; id: string };
+  | { kind: "project"; id: string }
+  | { kind: "engine"; id: string }
+  | { kind: "deployment"; id: string }
+  /** The deployment that a request's `model` means: by its name, or by its id. */
+  | { kind: "served"; name: string; id: string | null };
 
 export interface FirstReadResult {
   job: JobRecord | null;
@@ -66,6 +65,9 @@ export interface FirstReadResult {
   run: RetrievedRun | null;
   session: TrainingSession | null;
   module: ModuleSession | null;
+  engine: EngineRecord | null;
+  /** Of `deployment` and of `served`. */
+  served: ServedModel | null;
 }
 
 /** What a route that asks for no record has read. */
@@ -79,6 +81,8 @@ export const NOTHING_READ: FirstReadResult = {
   run: null,
   session: null,
   module: null,
+  engine: null,
+  served: null,
 };
 
 export interface AccountStore {

@@ -5,7 +5,7 @@ import type { FirstRead } from "../domain/ports";
 
 /** The path's `{id}`, or what the dialect calls it; one of another form reads nothing and is not found. */
 export function readById(
-  kind: Exclude<FirstRead["kind"], "none" | "module">,
+  kind: Exclude<FirstRead["kind"], "none" | "module" | "served">,
   prefix: string,
   param = "id",
 ): (params: Record<string, string>) => FirstRead {

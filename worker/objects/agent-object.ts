@@ -81,7 +81,7 @@ export class AgentObject extends DurableObject<Env> implements AgentObjectRpc {
   /** D1's small table of idle agents is written only when what it says would change. */
   async setIdle(agentId: string, accountId: string | null, offers: SlotOffer[]): Promise<void> {
     const idle = offers
-      .map((offer) => offer.slot.id)
+      .map(({ slot, serveBytes }) => (serveBytes === null ? slot.id : `${slot.id} ${String(serveBytes)}`))
       .sort()
       .join(",");
     const before = (await this.ctx.storage.get<string>(IDLE_KEY)) ?? "";

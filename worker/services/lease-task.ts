@@ -3,7 +3,7 @@ import type { ClaimRequest, Lease } from "../../protocol";
 import type { AgentPrincipal, SlotOffer } from "../domain/agents";
 import { DomainError } from "../domain/errors";
 import type { Faults } from "../domain/faults";
-import { slotFits, slotOffers } from "../domain/gpu";
+import { slotFits, slotOffers, taskNeeds } from "../domain/gpu";
 import { leaseId } from "../domain/ids";
 import type { JobRecord } from "../domain/job";
 import type { JobCommand } from "../domain/job-state";
@@ -53,11 +53,15 @@ export async function leaseTask(
   }
   if (!claimed) return null;
   await ports.faults.at("claim_committed");
-  await ports.directory.setIdle(
-    agent,
-    offers.filter((offer) => offer.slot.id !== claimed.offer.slot.id),
-  );
+  await ports.directory.setIdle(agent, offersAfter(offers, claimed.offer, claimed.task.job));
   return leaseOrGiveUp(ports, claimed.task, claimed.offer, origin);
+}
+
+/** Serve tasks share their slot; any other has its own. */
+function offersAfter(offers: SlotOffer[], taken: SlotOffer, { spec }: JobRecord): SlotOffer[] {
+  const others = offers.filter((offer) => offer.slot.id !== taken.slot.id);
+  const leftBytes = (taken.serveBytes ?? 0) - (spec.serve?.memory_bytes ?? 0);
+  return taken.serveBytes === null || leftBytes <= 0 ? others : [...others, { ...taken, serveBytes: leftBytes }];
 }
 
 /** A task whose inputs are gone is given up for this attempt; the agent is only told that there is nothing to do. */
@@ -143,8 +147,7 @@ function fittingOffer(
 ): SlotOffer | undefined {
   if (agent.accountId !== null && agent.accountId !== job.accountId) return undefined;
   if (job.spec.provider !== null && job.spec.provider !== "local") return undefined;
-  const needs = { gpuType: job.spec.gpu.type, gpuCount: job.spec.gpu.count };
-  return offers.find((offer) => slotFits(offer, needs, ports.settings.substituteGpus));
+  return offers.find((offer) => slotFits(offer, taskNeeds(job), ports.settings.substituteGpus));
 }
 
 /** null when another agent was quicker. */
@@ -155,7 +158,7 @@ async function claim(
   job: JobRecord,
   offer: SlotOffer,
 ): Promise<ClaimedTask | null> {
-  const genuine = slotFits(offer, { gpuType: job.spec.gpu.type, gpuCount: job.spec.gpu.count }, false);
+  const genuine = slotFits(offer, taskNeeds(job), false);
   const substitutedBy = genuine ? null : (offer.gpuType ?? "CPU");
   const command = {
     type: "claim",

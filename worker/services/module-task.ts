@@ -1,5 +1,5 @@
 /** A task as a session's own: made once, however many ask at once, and the session's or cancelled. */
-import type { TaskKind } from "../../protocol";
+import type { TrainerTaskKind } from "../../protocol";
 import type { JobRecord } from "../domain/job";
 import type { ModuleChanges, ModuleSession } from "../domain/module-sessions";
 import type { CreatePorts } from "./create-job";
@@ -36,7 +36,7 @@ export async function idempotencyOf(
 export async function attach(
   ports: ModuleTaskPorts,
   session: ModuleSession,
-  slot: TaskKind,
+  slot: TrainerTaskKind,
   job: JobRecord,
   also: ModuleChanges = {},
 ): Promise<ModuleView> {

@@ -1,4 +1,5 @@
 /** The direct wake: tells one idle agent that fits that there is work. A hint; the claim decides. */
+import { taskNeeds } from "../domain/gpu";
 import type { JobRecord } from "../domain/job";
 import type { AgentDirectory, AgentStore } from "../domain/ports";
 
@@ -15,8 +16,7 @@ export async function offerJob(
   job: JobRecord,
 ): Promise<void> {
   if (job.spec.provider !== null && job.spec.provider !== "local") return;
-  const needs = { gpuType: job.spec.gpu.type, gpuCount: job.spec.gpu.count };
-  const idle = await ports.agents.findIdle(job.accountId, needs, ports.substituteGpus, MAX_WAKES);
+  const idle = await ports.agents.findIdle(job.accountId, taskNeeds(job), ports.substituteGpus, MAX_WAKES);
   for (const agentId of idle) {
     if (await ports.directory.wake(agentId, job.task.id)) return;
   }

@@ -31,6 +31,7 @@ import type { RunServices } from "./run-services";
 import type { SessionUploadServices } from "./session-upload-services";
 import type { ModuleServices } from "./module-services";
 import type { TaskServices } from "./task-services";
+import type { EngineServices } from "./engine-services";
 import type { EnvironmentServices } from "./environment-services";
 import type { TrainingServices } from "./training-services";
 import type { TokenServices } from "./token-services";
@@ -152,6 +153,7 @@ export interface Services
     RunServices,
     ModuleServices,
     EnvironmentServices,
+    EngineServices,
     TrainingServices {
   /** By an API key or a JWT. Throws `unauthenticated`. One without `scope` is `forbidden`. */
   authenticate(key: string, scope: Scope, read: FirstRead): Promise<{ principal: Principal; first: FirstReadResult }>;

@@ -1,5 +1,5 @@
 /** Agents, the bootstrap tokens that made them, and the small table of those that wait for work. */
-import { and, desc, eq, gt, isNull, lt, or, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, isNull, lt, or, sql } from "drizzle-orm";
 import type { AgentRecord, BootstrapTokenRecord, SlotOffer, TaskNeeds } from "../domain/agents";
 import { FIRST_SHARD } from "../domain/ids";
 import type { AgentStore, Page, PageRequest } from "../domain/ports";
@@ -96,6 +96,7 @@ export class D1AgentStore implements AgentStore {
         gpuType: offer.gpuType,
         gpuCount: offer.gpuCount,
         sinceMs: nowMs,
+        serveBytes: offer.serveBytes,
       }),
     );
     await this.#db.batch([clear, ...inserts]);
@@ -106,11 +107,19 @@ export class D1AgentStore implements AgentStore {
   }
 
   async findIdle(accountId: string, needs: TaskNeeds, substitute: boolean, limit: number): Promise<string[]> {
-    const fits = and(eq(idleAgents.gpuType, needs.gpuType), gt(idleAgents.gpuCount, needs.gpuCount - 1));
+    const isGpu = and(eq(idleAgents.gpuType, needs.gpuType), gt(idleAgents.gpuCount, needs.gpuCount - 1));
+    const isSlot =
+      needs.serveBytes === null ? isNull(idleAgents.serveBytes) : gte(idleAgents.serveBytes, needs.serveBytes);
     const rows = await this.#db
       .selectDistinct({ agentId: idleAgents.agentId, sinceMs: idleAgents.sinceMs })
       .from(idleAgents)
-      .where(and(or(eq(idleAgents.accountId, accountId), isNull(idleAgents.accountId)), substitute ? undefined : fits))
+      .where(
+        and(
+          or(eq(idleAgents.accountId, accountId), isNull(idleAgents.accountId)),
+          isSlot,
+          substitute ? undefined : isGpu,
+        ),
+      )
       .orderBy(desc(idleAgents.sinceMs))
       .limit(limit);
     return [...new Set(rows.map((row) => row.agentId))];

@@ -1,13 +1,26 @@
 /** The record that a route reads first, as a statement for the batch of the credential's look-up. */
-import { and, eq, isNull, sql, type SQL, type SQLWrapper } from "drizzle-orm";
+import { and, eq, isNull, ne, or, sql, type SQL, type SQLWrapper } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Database } from "./database";
+import { selectServed } from "./engine-rows";
 import { joinedJob, toJob } from "./job-rows";
 import { selectActive, toModuleSession } from "./module-session-store";
 import { isSeen } from "./run-filters";
 import { selectRuns, toRun } from "./run-rows";
-import { datasets, environments, functions, jobs, projects, runs, tasks, trainingSessions, uploads } from "./schema";
+import {
+  datasets,
+  deployments,
+  engines,
+  environments,
+  functions,
+  jobs,
+  projects,
+  runs,
+  tasks,
+  trainingSessions,
+  uploads,
+} from "./schema";
 import { selectSessions, toSession } from "./session-rows";
 
 export interface FirstReadQuery {
@@ -19,7 +32,7 @@ export interface FirstReadQuery {
 /** `owner` selects the account of whoever is calling; null when nothing is to be read. */
 export function firstReadOf(db: Database, read: FirstRead, owner: SQLWrapper): FirstReadQuery | null {
   const mine = (table: Owned, ...more: SQL[]): SQL | undefined =>
-    read.kind === "none" || read.kind === "module"
+    read.kind === "none" || read.kind === "module" || read.kind === "served"
       ? undefined
       : and(eq(table.id, read.id), sql`${table.accountId} = ${owner}`, ...more);
   switch (read.kind) {
@@ -58,6 +71,17 @@ export function firstReadOf(db: Database, read: FirstRead, owner: SQLWrapper): F
       return of(selectRuns(db, mine(runs, isSeen)), (row) => ({ run: toRun(row) }));
     case "module":
       return of(selectActive(db, sql`${owner}`), (row) => ({ module: toModuleSession(row) }));
+    case "engine": {
+      const query = db
+        .select()
+        .from(engines)
+        .where(mine(engines, isNull(engines.deletedAtMs)));
+      return of(query, (engine) => ({ engine }));
+    }
+    case "deployment":
+      return of(selectServed(db, mine(deployments, isNull(deployments.deletedAtMs))), (served) => ({ served }));
+    case "served":
+      return of(selectServed(db, meant(read, owner)), (served) => ({ served }));
     case "session":
       return of(selectSessions(db, mine(trainingSessions)), (row) => ({ session: toSession(row) }));
   }
@@ -66,6 +90,16 @@ export function firstReadOf(db: Database, read: FirstRead, owner: SQLWrapper): F
 interface Owned {
   id: Parameters<typeof eq>[0];
   accountId: Parameters<typeof eq>[0];
+}
+
+/** A name is of one deployment at a time; those that are terminated have none. */
+function meant({ name, id }: Extract<FirstRead, { kind: "served" }>, owner: SQLWrapper): SQL | undefined {
+  return and(
+    sql`${deployments.accountId} = ${owner}`,
+    id === null ? eq(deployments.name, name) : or(eq(deployments.name, name), eq(deployments.id, id)),
+    ne(deployments.state, sql`'terminated'`),
+    isNull(deployments.deletedAtMs),
+  );
 }
 
 function jobQuery(db: Database, where: SQL | undefined): FirstReadQuery {

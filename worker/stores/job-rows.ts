@@ -59,6 +59,7 @@ export function toRows(job: JobRecord): { job: typeof jobs.$inferInsert; task: t
       gpuType: job.spec.gpu.type,
       gpuCount: job.spec.gpu.count,
       provider: job.spec.provider,
+      serveBytes: job.spec.serve?.memory_bytes ?? null,
     },
   };
 }

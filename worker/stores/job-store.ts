@@ -210,15 +210,20 @@ export class D1JobStore implements JobStore {
     substitute: boolean,
     limit: number,
   ): Promise<string[]> {
-    // One condition a type, whatever the number of slots: a statement has at most 100 parameters.
-    const counts = new Map<string, number>();
-    for (const { gpuType, gpuCount } of offers) {
-      if (gpuType !== null) counts.set(gpuType, Math.max(gpuCount, counts.get(gpuType) ?? 0));
-    }
-    const fits = [...counts].map(
-      ([type, count]) => sql`(${tasks.gpuType} = ${type} AND ${tasks.gpuCount} <= ${count})`,
+    const own = fitting(
+      offers.filter((offer) => offer.serveBytes === null),
+      substitute,
     );
-    if (!substitute && fits.length === 0) return [];
+    const shared = fitting(
+      offers.filter((offer) => offer.serveBytes !== null),
+      substitute,
+    );
+    const serveBytes = Math.max(0, ...offers.map((offer) => offer.serveBytes ?? 0));
+    const fits = [
+      ...(own ? [sql`(${tasks.serveBytes} IS NULL AND ${own})`] : []),
+      ...(shared ? [sql`(${tasks.serveBytes} <= ${serveBytes} AND ${shared})`] : []),
+    ];
+    if (fits.length === 0) return [];
     const rows = await this.#databases(FIRST_SHARD)
       .select({ id: tasks.id })
       .from(tasks)
@@ -227,7 +232,7 @@ export class D1JobStore implements JobStore {
           eq(tasks.state, sql`'queued'`),
           accountId === null ? undefined : eq(tasks.accountId, accountId),
           sql`(${tasks.provider} IS NULL OR ${tasks.provider} = 'local')`,
-          substitute ? undefined : sql.join([sql`(`, sql.join(fits, sql` OR `), sql`)`]),
+          sql`(${sql.join(fits, sql` OR `)})`,
         ),
       )
       .orderBy(asc(tasks.id))
@@ -300,4 +305,16 @@ function insertCheckpoint(db: Database, { checkpoint, tid }: TransitionWrite) {
       ${c.manifestSha256}, ${c.modelSha256}, ${c.modelKey}, ${c.modelSizeBytes}, ${c.sizeBytes}, ${c.state}, ${c.createdAtMs},
       ${c.verifyAfterMs}, ${c.results === null ? null : JSON.stringify(c.results)}
     FROM jobs WHERE id = ${c.jobId} AND last_tid = ${tid}`);
+}
+
+/** Whether a task's GPUs are among those of `offers`; null: nothing is. One condition a type, since a statement has at most 100 parameters. */
+function fitting(offers: SlotOffer[], substitute: boolean): SQL | null {
+  if (offers.length === 0) return null;
+  if (substitute) return sql`true`;
+  const counts = new Map<string, number>();
+  for (const { gpuType, gpuCount } of offers) {
+    if (gpuType !== null) counts.set(gpuType, Math.max(gpuCount, counts.get(gpuType) ?? 0));
+  }
+  const types = [...counts].map(([type, count]) => sql`(${tasks.gpuType} = ${type} AND ${tasks.gpuCount} <= ${count})`);
+  return types.length === 0 ? null : sql`(${sql.join(types, sql` OR `)})`;
 }

@@ -10,14 +10,17 @@ import type {
   DatasetFormat,
   FailureReason,
   FunctionFormat,
+  GpuRequest,
   JobSpec,
   Method,
   RegisterRequest,
+  ServeTask,
   TaskKind,
 } from "../../protocol";
 import type { Scope } from "../domain/accounts";
 import type { RowsProfile } from "../domain/artifacts";
 import type { EnvironmentModel } from "../domain/environments";
+import type { DeploymentOrigin, DeploymentState, EngineManagement, EngineStatus } from "../domain/engines";
 import type { EventType } from "../domain/job";
 import type { JobStatus } from "../domain/job-state";
 import type { ModuleConfig } from "../domain/module-sessions";
@@ -233,6 +236,8 @@ export const tasks = sqliteTable(
     gpuCount: integer("gpu_count").notNull(),
     /** The provider asked for; null is any. */
     provider: text(),
+    /** Of a serve task: the memory that its models are thought to need; null: it needs a slot of its own. */
+    serveBytes: integer("serve_bytes"),
   },
   (t) => [
     index("tasks_queued_by_account")
@@ -361,6 +366,8 @@ export const idleAgents = sqliteTable(
     gpuType: text("gpu_type"),
     gpuCount: integer("gpu_count").notNull(),
     sinceMs: integer("since_ms").notNull(),
+    /** Of a slot for serve tasks: the memory that is left there; null: a slot for one task of another kind. */
+    serveBytes: integer("serve_bytes"),
   },
   (t) => [primaryKey({ columns: [t.agentId, t.slotId] }), index("idle_agents_by_account").on(t.accountId, t.sinceMs)],
 );
@@ -513,5 +520,86 @@ export const moduleSessions = sqliteTable(
     uniqueIndex("module_sessions_active")
       .on(t.accountId)
       .where(sql`ended_at_ms IS NULL`),
+  ],
+);
+
+export const engines = sqliteTable(
+  "engines",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    name: text().notNull(),
+    baseModel: text("base_model").notNull(),
+    base: text({ mode: "json" }).$type<BaseModelRef>().notNull(),
+    taskType: text("task_type").$type<ServeTask>().notNull(),
+    gpu: text({ mode: "json" }).$type<GpuRequest>().notNull(),
+    provider: text(),
+    management: text({ mode: "json" }).$type<EngineManagement>().notNull(),
+    replicas: integer().notNull(),
+    isServerless: integer("is_serverless", { mode: "boolean" }).notNull(),
+    status: text().$type<EngineStatus>().notNull(),
+    run: integer().notNull(),
+    taskIds: text("task_ids", { mode: "json" }).$type<string[]>().notNull(),
+    problem: text(),
+    version: integer().notNull(),
+    lastAccessAtMs: integer("last_access_at_ms").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    updatedAtMs: integer("updated_at_ms").notNull(),
+    activeSinceMs: integer("active_since_ms"),
+    deactivatedAtMs: integer("deactivated_at_ms"),
+    deletedAtMs: integer("deleted_at_ms"),
+  },
+  (t) => [
+    index("engines_by_account").on(t.accountId, t.id),
+    index("engines_by_project").on(t.accountId, t.projectId, t.id),
+    uniqueIndex("engines_by_name")
+      .on(t.accountId, t.name)
+      .where(sql`deleted_at_ms IS NULL`),
+    // First calls of a model by its own name may come by the thousand: one of them makes the engine.
+    uniqueIndex("engines_serverless")
+      .on(t.accountId, t.baseModel)
+      .where(sql`is_serverless = 1 AND deleted_at_ms IS NULL`),
+    index("engines_running")
+      .on(t.updatedAtMs)
+      .where(sql`status <> 'inactive'`),
+  ],
+);
+
+export const deployments = sqliteTable(
+  "deployments",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    projectId: text("project_id").notNull(),
+    engineId: text("engine_id").notNull(),
+    name: text().notNull(),
+    description: text(),
+    origin: text().$type<DeploymentOrigin>().notNull(),
+    taskType: text("task_type").$type<ServeTask>().notNull(),
+    model: text().notNull(),
+    baseModel: text("base_model").notNull(),
+    jobId: text("job_id"),
+    checkpoint: integer().notNull(),
+    checkpointId: text("checkpoint_id"),
+    labels: text({ mode: "json" }).$type<string[]>(),
+    state: text().$type<DeploymentState>().notNull(),
+    error: text(),
+    readyRun: integer("ready_run").notNull(),
+    readyAtMs: integer("ready_at_ms"),
+    createdAtMs: integer("created_at_ms").notNull(),
+    updatedAtMs: integer("updated_at_ms").notNull(),
+    stoppedAtMs: integer("stopped_at_ms"),
+    deletedAtMs: integer("deleted_at_ms"),
+  },
+  (t) => [
+    index("deployments_by_account").on(t.accountId, t.id),
+    index("deployments_by_project").on(t.accountId, t.projectId, t.id),
+    index("deployments_by_engine").on(t.engineId, t.id),
+    // A job whose model is served stays.
+    index("deployments_by_job").on(t.jobId),
+    uniqueIndex("deployments_by_name")
+      .on(t.accountId, t.name)
+      .where(sql`state <> 'terminated' AND deleted_at_ms IS NULL`),
   ],
 );

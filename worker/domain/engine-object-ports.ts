@@ -1,0 +1,50 @@
+/** What lives in an engine's object: the door of its transitions, and the relay between requests and agents. */
+import type { EngineStatus as EngineNews } from "../../protocol";
+import type { ServingAgent } from "./engine-ports";
+import type { EngineRecord } from "./engines";
+import type { RelayCall } from "./inference";
+
+/** An agent whose socket is open. */
+export interface ConnectedAgent extends ServingAgent {
+  openStreams: number;
+}
+
+/** The sockets of the agents, and the streams of requests on them (design/relay.md). Survives hibernation. */
+export interface EngineRelay {
+  /** The agent's socket; an older one of the same task is closed, a stale epoch is refused. */
+  accept(agent: ServingAgent): Response;
+  onMessage(socket: WebSocket, message: ArrayBuffer | string): void;
+  onClose(socket: WebSocket): void;
+  agents(): ConnectedAgent[];
+  /** Whether some agent has it loaded. */
+  isReady(deploymentId: string): boolean;
+  /** Resolves when `isReady` has become true, or with false after `waitMs`. */
+  whenReady(deploymentId: string, waitMs: number): Promise<boolean>;
+  /** To the least busy agent that has the deployment; to another while no byte of an answer has come. */
+  open(call: RelayCall): Promise<Response>;
+  openStreams(): number;
+  /** To all agents, or to those of one task. */
+  tell(news: EngineNews, taskId?: string): void;
+  /** Closes sockets: those of all tasks but `taskIds`. Each open stream on them gets its error at once. */
+  keepOnly(taskIds: string[], why: string): void;
+}
+
+/** What the relay tells the door. None of these waits. */
+export interface RelayEvents {
+  onReady(agent: ServingAgent, deploymentId: string, labels: string[] | null): void;
+  onFailed(agent: ServingAgent, deploymentId: string, message: string): void;
+  /** The agent's model server runs (its `serving` status). */
+  onServing(agent: ServingAgent): void;
+  onGone(agent: ServingAgent): void;
+  /** A request began or ended: what `inactive_timeout` counts from. */
+  onActivity(): void;
+}
+
+/** The only caller of an engine's transitions; one at a time. */
+export interface EngineDoor extends RelayEvents {
+  /** The engine as D1 has it, healed where a crash or a lost alarm has left something. */
+  settled(): Promise<EngineRecord>;
+  wake(reason: "request" | "asked" | "schedule"): Promise<EngineRecord>;
+  deactivate(reason: "asked" | "idle" | "schedule"): Promise<EngineRecord>;
+  onAlarm(): Promise<void>;
+}

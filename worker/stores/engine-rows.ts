@@ -1,0 +1,17 @@
+/** A deployment is read with its engine: what it is at the moment follows from both. */
+import { eq, getTableColumns, type SQL } from "drizzle-orm";
+import type { DeploymentRecord, EngineRecord, ServedModel } from "../domain/engines";
+import type { Database } from "./database";
+import { deployments, engines } from "./schema";
+
+/** Drizzle groups the columns of a join by these names. */
+const joined = { deployment: getTableColumns(deployments), engine: getTableColumns(engines) };
+
+/** `where` is over both tables. */
+export function selectServed(db: Database, where: SQL | undefined) {
+  return db.select(joined).from(deployments).innerJoin(engines, eq(engines.id, deployments.engineId)).where(where);
+}
+
+export function toServed(row: { deployment: DeploymentRecord; engine: EngineRecord }): ServedModel {
+  return row;
+}
