@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Row } from "./dataset-rows";
 import { isBareId } from "./ids";
 import { lineFault } from "./row-reader";
-import { RUN_STATUSES, type RunBody, type RunRecord, type RunResult } from "./runs";
+import { isTeachable, RUN_STATUSES, type RunBody, type RunRecord } from "./runs";
 
 const MAX_TAGS = 50;
 const MAX_TAG_CHARS = 100;
@@ -96,13 +96,6 @@ export function importedRun(
     updatedAtMs: nowMs,
     body: bodyOf(data),
   };
-}
-
-/** Whether there is something in it that a model could learn to say. */
-function isTeachable(result: RunResult[]): boolean {
-  return result.some(({ type, value }) =>
-    type === "text" ? typeof value === "string" && /\S/.test(value) : type === "json" && value != null,
-  );
 }
 
 function bodyOf(data: z.output<typeof row>): RunBody {

@@ -1,4 +1,4 @@
-/** A run: a recorded execution of a prompt, imported or, once inference is served, stored by a call. */
+/** A run: a recorded execution of a prompt, imported or stored by a call. */
 import type { EnvironmentRecord } from "./environments";
 
 export const RUN_STATUSES = ["created", "processing", "completed", "failed"] as const;
@@ -111,3 +111,10 @@ export interface FacetBucket {
 
 /** A row of an import is one line of at most so much. */
 export const MAX_RUN_BYTES = 1024 * 1024;
+
+/** Whether there is something in it that a model could learn to say. */
+export function isTeachable(result: RunResult[]): boolean {
+  return result.some(({ type, value }) =>
+    type === "text" ? typeof value === "string" && /\S/.test(value) : type === "json" && value != null,
+  );
+}
