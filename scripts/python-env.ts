@@ -21,7 +21,7 @@ const EXPECTED_PACKAGES = 80;
 
 /** Looks without importing: an import of torch takes seconds. */
 const HAS_LIBRARIES =
-  "import sys, importlib.util as u; sys.exit(not all(u.find_spec(m) for m in ('torch', 'trl', 'sentence_transformers')))";
+  "import sys, importlib.util as u; sys.exit(not all(u.find_spec(m) for m in ('torch', 'trl', 'sentence_transformers', 'uvicorn')))";
 
 /** Gives the interpreter of a complete environment and sets ANNEAL_PYTHON for all children. */
 export async function preparePython(): Promise<string> {
@@ -30,7 +30,7 @@ export async function preparePython(): Promise<string> {
     const probe = await run(given, ["-c", HAS_LIBRARIES]).catch(() => null);
     if (probe?.code === 0) return given;
     throw new Error(
-      `ANNEAL_PYTHON is ${given}, which ${probe === null ? "is not there" : "has no torch, trl and sentence_transformers"}`,
+      `ANNEAL_PYTHON is ${given}, which ${probe === null ? "is not there" : "has no torch, trl, sentence_transformers and uvicorn"}`,
     );
   }
   const files = requirementFiles();
