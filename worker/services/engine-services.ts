@@ -2,10 +2,13 @@
 import type { ServedDeployments } from "../../protocol";
 import type { Principal } from "../domain/accounts";
 import type { AgentPrincipal } from "../domain/agents";
+import type { DeployedModel } from "../domain/deployed-model";
 import type { DeploymentFilter, EngineFilter } from "../domain/engine-ports";
 import type { DeploymentRecord, EngineManagement, EngineRecord, ServedModel } from "../domain/engines";
 import type { InferenceLogEntry, InferenceMetrics, InferenceRequest } from "../domain/inference";
 import type { Page, PageRequest } from "../domain/ports";
+
+export type { DeployedModel };
 
 export interface EngineRequest {
   /** Absent: made of the base model's. */
@@ -18,9 +21,6 @@ export interface EngineRequest {
   provider?: string | null;
   replicas?: number;
 }
-
-/** What is deployed: a checkpoint of a job (0: its base model), or a base model by its name. */
-export type DeployedModel = { jobId: string | null; checkpoint: number } | { baseModel: string };
 
 export interface DeploymentRequest {
   /** Absent: `<job's name>-checkpoint-<n>`, or made of the base model's name. */
