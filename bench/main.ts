@@ -13,6 +13,7 @@ import { bytes } from "./benchmarks/bytes";
 import { dispatch } from "./benchmarks/dispatch";
 import { eventLag } from "./benchmarks/event-lag";
 import { getJob } from "./benchmarks/get-job";
+import { inference } from "./benchmarks/inference";
 import { ingest } from "./benchmarks/ingest";
 import { lists } from "./benchmarks/lists";
 import { metrics } from "./benchmarks/metrics";
@@ -22,7 +23,18 @@ import { describeMachine } from "./machine";
 import { describe, failure, type Result } from "./result";
 
 /** In the order of DESIGN §8. */
-const BENCHMARKS: Benchmark[] = [overhead, eventLag, dispatch, metrics, ingest, getJob, lists, bytes, recovery];
+const BENCHMARKS: Benchmark[] = [
+  overhead,
+  eventLag,
+  dispatch,
+  metrics,
+  ingest,
+  getJob,
+  lists,
+  bytes,
+  recovery,
+  inference,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
