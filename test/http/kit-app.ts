@@ -90,6 +90,22 @@ const makeThing = defineRoute({
   },
 });
 
+/** Its body names what it reads first. */
+const callThing = defineRoute({
+  operationId: "kit.callThing",
+  method: "post",
+  path: "/kit/calls",
+  scope: "write",
+  summary: "Call",
+  tags: ["kit"],
+  maxBodyBytes: 2 * 1024 * 1024,
+  body: z.object({ model: z.string(), text: z.string() }),
+  firstReadOfBody: ({ model }) =>
+    typeof model === "string" ? { kind: "served", name: model, id: null } : { kind: "none" },
+  answer: { description: "called", schema: z.object({ chars: z.number() }) },
+  handler: ({ body }) => Promise.resolve({ chars: body.text.length }),
+});
+
 /** Fails as its last path segment says. */
 const fail = defineRoute({
   operationId: "kit.fail",
@@ -152,7 +168,7 @@ const kitDialect: Dialect = {
   credential: "key",
   errorSchema: nativeError,
   renderError: renderNativeError,
-  routes: [things, thing, makeThing, fail],
+  routes: [things, thing, makeThing, callThing, fail],
 };
 
 const strictDialect: Dialect = {

@@ -62,6 +62,23 @@ describe("auth", () => {
     expect((await ask("/kit/things?limit=nope")).status).toBe(401);
   });
 
+  it("reads what the body names together with the key, and nobody's body who has none", async () => {
+    const call = (body: BodyInit, headers: Record<string, string> = auth) =>
+      ask("/kit/calls", { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
+    const text = "x".repeat(1.5 * 1024 * 1024);
+    expect((await call(JSON.stringify({ model: "m", text }))).body).toEqual({ chars: text.length });
+    expect(asked).toEqual({ scope: "write", read: { kind: "served", name: "m", id: null } });
+    expect((await call("x".repeat(2 * 1024 * 1024 + 1))).status).toBe(413);
+    for (const nothing of ["{", "[1]", "null", "{}"]) {
+      expect((await call(nothing)).status).toBe(400);
+      expect(asked.read).toEqual({ kind: "none" });
+      expect((await call(nothing, { authorization: "Bearer sk-wrong" })).status).toBe(401);
+    }
+    let isRead = false;
+    const body = new ReadableStream({ pull: () => void (isRead = true) }, { highWaterMark: 0 });
+    expect([(await call(body, {})).status, isRead]).toEqual([401, false]);
+  });
+
   it("takes the admin token on the admin edge alone", async () => {
     const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
     expect((await ask("/owner/look", bearer(ADMIN_TOKEN))).body).toEqual({ seen: true });
@@ -228,7 +245,7 @@ describe("OpenAPI", () => {
     expect(list.documents.map(({ name }) => name)).toEqual(["kit", "strict", "owner"]);
     const document = (await ask("/openapi/kit.json")).body as Document;
     expect(document.openapi).toBe("3.1.0");
-    expect(Object.keys(document.paths)).toEqual(["/kit/things", "/kit/things/{id}", "/kit/fail/{how}"]);
+    expect(Object.keys(document.paths)).toEqual(["/kit/things", "/kit/things/{id}", "/kit/calls", "/kit/fail/{how}"]);
     expect((await ask("/openapi/none.json")).status).toBe(404);
   });
 

@@ -19,6 +19,30 @@ export function keyAuth(scope: Scope, read: (params: Record<string, string>) => 
   };
 }
 
+/** As `keyAuth`, after the body has been read (`jsonBody`), which names the record. */
+export function keyAuthByBody(
+  scope: Scope,
+  read: (body: Record<string, unknown>) => FirstRead,
+): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => keyAuth(scope, () => read(sentObject(c.var.rawBody)))(c, next);
+}
+
+/** Malformed JSON is the validators' to refuse, once it is known who is asking. */
+function sentObject(body: Uint8Array): Record<string, unknown> {
+  try {
+    const sent: unknown = JSON.parse(new TextDecoder().decode(body));
+    return typeof sent === "object" && sent !== null ? { ...sent } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Nobody's body is read who shows nothing to be looked up. */
+export const requireCredential: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  presentedCredential(c.req.raw);
+  await next();
+};
+
 /** The deployment's owner; good on the admin edge alone. */
 export function adminAuth(adminToken: (c: Context<HttpEnv>) => string | null): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {

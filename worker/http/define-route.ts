@@ -9,7 +9,7 @@ import type { Principal, Scope } from "../domain/accounts";
 import { DomainError, STATUS_OF, type ErrorCode } from "../domain/errors";
 import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Idempotency, Services } from "../services/services";
-import { keyAuth } from "./auth";
+import { keyAuth, keyAuthByBody, requireCredential } from "./auth";
 import { jsonBody, MAX_JSON_BYTES, optionalJsonBody } from "./body-limit";
 import type { HttpEnv } from "./http-env";
 import { idempotencyOf, MAX_IDEMPOTENCY_KEY_CHARS } from "./idempotency";
@@ -66,6 +66,11 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   idempotent?: boolean;
   /** Read in one batch with the key; gets the path's parameters as they came. */
   firstRead?: (params: Record<string, string>) => FirstRead;
+  /**
+   * In its place, where the body names the record: gets the body as it came, not yet validated. It is read before the key
+   * is looked up, though not for a request that shows no credential at all.
+   */
+  firstReadOfBody?: (body: Record<string, unknown>) => FirstRead;
   /** A `schema` is answered as JSON; the handler may answer a Response of `contentType` too, or alone. */
   answer: { status?: number; description: string; schema?: R; contentType?: string };
   /** Other statuses that are no errors, such as 204. */
@@ -160,6 +165,7 @@ function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
   const { method, params, query, scope, firstRead, maxBodyBytes = MAX_JSON_BYTES } = definition;
   const path = patternOf(definition);
   const auth = host.auth ?? (host.keyAuth ?? keyAuth)(scope ?? "read", firstRead ?? (() => ({ kind: "none" })));
+  const authByBody = definition.firstReadOfBody && keyAuthByBody(scope ?? "read", definition.firstReadOfBody);
   const body = definition.body ?? (host.isStrict && takesNothing(definition) ? NOTHING_DECLARED : undefined);
   const isOptional = definition.bodyIsOptional ?? definition.body === undefined;
   return {
@@ -169,10 +175,11 @@ function validated(definition: AnyDefinition, host: RouteHost): RouteConfig {
     middleware: [
       ...(definition.refusesHead ? [refuseHead] : []),
       host.prepare,
-      ...(definition.isPublic ? [] : [auth]),
+      ...(definition.isPublic ? [] : [authByBody ? requireCredential : auth]),
       ...(body
         ? [isOptional ? optionalJsonBody(maxBodyBytes) : jsonBody(maxBodyBytes, host.validationStatus !== undefined)]
         : []),
+      ...(authByBody ? [authByBody] : []),
       ...(host.isStrict ? [strictRequests(host.isStrict, query ?? NOTHING_DECLARED, body ?? null)] : []),
     ],
     request: {
@@ -258,11 +265,11 @@ const idempotencyHeader = z.object({
 });
 
 function errorsOf(definition: AnyDefinition): Set<ErrorCode> {
-  const { params, query, body, form, firstRead, idempotent, errors } = definition;
+  const { params, query, body, form, firstRead, firstReadOfBody, idempotent, errors } = definition;
   return new Set<ErrorCode>([
     ...(definition.isPublic ? [] : (["unauthenticated", "forbidden"] as const)),
     ...(params || query || body || form ? (["invalid_request"] as const) : []),
-    ...(firstRead ? (["not_found"] as const) : []),
+    ...((firstRead ?? firstReadOfBody) ? (["not_found"] as const) : []),
     ...(body || form ? (["payload_too_large", "unsupported_media_type"] as const) : []),
     ...(idempotent ? (["idempotency_mismatch"] as const) : []),
     ...(errors ?? []),
