@@ -66,11 +66,18 @@ module.exports = {
       ["worker/streams/", domain, protocol],
       ["zod"],
     ),
+    only(
+      "relay-is-plain",
+      "sockets and streams of an engine's object, over its own SQLite",
+      "^worker/relay/",
+      ["worker/relay/", domain, protocol],
+      ["zod"],
+    ),
     onlyWithPlatform(
       "objects-are-thin",
       "shells over streams; the container gives them their services",
       "^worker/objects/",
-      ["worker/objects/", "worker/container", "worker/env", "worker/streams/", domain, protocol],
+      ["worker/objects/", "worker/container", "worker/env", "worker/streams/", "worker/relay/", domain, protocol],
       ["zod"],
     ),
     only(
@@ -113,6 +120,10 @@ module.exports = {
       "^test/",
     ]),
     usedOnlyBy("only-objects-hold-streams", "one door to a job's order", "^worker/streams/", [
+      "^worker/(container|objects/)",
+      "^test/",
+    ]),
+    usedOnlyBy("only-objects-hold-relays", "one object of an engine has all of its sockets", "^worker/relay/", [
       "^worker/(container|objects/)",
       "^test/",
     ]),

@@ -48,7 +48,14 @@ export function quietWranglerEnv(logDir: string): Record<string, string> {
 }
 
 /** The clocks that tests shorten; passed on to the worker when they are set. */
-export const CLOCK_VARIABLES = ["ANNEAL_HEARTBEAT_MS", "ANNEAL_LEASE_MS", "ANNEAL_RESUME_INTERVAL_MS"] as const;
+export const CLOCK_VARIABLES = [
+  "ANNEAL_HEARTBEAT_MS",
+  "ANNEAL_LEASE_MS",
+  "ANNEAL_RESUME_INTERVAL_MS",
+  "ANNEAL_WAKE_WAIT_MS",
+  "ANNEAL_INFERENCE_IDLE_MS",
+  "ANNEAL_INFERENCE_TOTAL_MS",
+] as const;
 
 export function clockVariables(): Record<string, string> {
   return passedOn(CLOCK_VARIABLES);

@@ -22,6 +22,9 @@ export interface Env {
   ANNEAL_HEARTBEAT_MS?: string;
   ANNEAL_LEASE_MS?: string;
   ANNEAL_RESUME_INTERVAL_MS?: string;
+  ANNEAL_WAKE_WAIT_MS?: string;
+  ANNEAL_INFERENCE_IDLE_MS?: string;
+  ANNEAL_INFERENCE_TOTAL_MS?: string;
   ANNEAL_DEFAULT_GPU?: string;
   ANNEAL_MIN_ISOLATION?: string;
   ANNEAL_TRAINING_MODULE_OPEN?: string;
@@ -48,6 +51,9 @@ const config = z.object({
   ANNEAL_HEARTBEAT_MS: milliseconds(10_000),
   ANNEAL_LEASE_MS: milliseconds(60_000),
   ANNEAL_RESUME_INTERVAL_MS: milliseconds(60_000),
+  ANNEAL_WAKE_WAIT_MS: milliseconds(60_000),
+  ANNEAL_INFERENCE_IDLE_MS: milliseconds(120_000),
+  ANNEAL_INFERENCE_TOTAL_MS: milliseconds(600_000),
   ANNEAL_DEFAULT_GPU: z
     .string()
     .regex(/^[\w-]+:[1-9]\d?$/, "must look like L4-24GB:1")
@@ -128,6 +134,9 @@ export function configOf(env: Env): Config {
       heartbeatMs: c.ANNEAL_HEARTBEAT_MS,
       leaseMs: c.ANNEAL_LEASE_MS,
       resumeIntervalMs: c.ANNEAL_RESUME_INTERVAL_MS,
+      wakeWaitMs: c.ANNEAL_WAKE_WAIT_MS,
+      inferenceIdleMs: c.ANNEAL_INFERENCE_IDLE_MS,
+      inferenceTotalMs: c.ANNEAL_INFERENCE_TOTAL_MS,
       substituteGpus: c.ANNEAL_SUBSTITUTE_GPUS,
       defaultGpu: { type: gpuType, count: Number(gpuCount) },
       dev,

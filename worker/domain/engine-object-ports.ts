@@ -2,11 +2,17 @@
 import type { EngineStatus as EngineNews } from "../../protocol";
 import type { ServingAgent } from "./engine-ports";
 import type { EngineRecord } from "./engines";
-import type { RelayCall } from "./inference";
+import type { RelayCall, RelayOutcome } from "./inference";
 
 /** An agent whose socket is open. */
 export interface ConnectedAgent extends ServingAgent {
   openStreams: number;
+}
+
+/** An answer that has begun: what the client gets, and what came of it, which never rejects. */
+export interface RelayAnswer {
+  response: Response;
+  ended: Promise<RelayOutcome>;
 }
 
 /** The sockets of the agents, and the streams of requests on them (design/relay.md). Survives hibernation. */
@@ -18,11 +24,17 @@ export interface EngineRelay {
   agents(): ConnectedAgent[];
   /** Whether some agent has it loaded. */
   isReady(deploymentId: string): boolean;
-  /** Resolves when `isReady` has become true, or with false after `waitMs`. */
+  /** Why an agent could not load it, where none has it ready. */
+  loadFailure(deploymentId: string): string | null;
+  /**
+   * Resolves when `isReady` has become true; with false after `waitMs`, when an agent could not load it, and when `keepOnly`
+   * has closed all sockets.
+   */
   whenReady(deploymentId: string, waitMs: number): Promise<boolean>;
-  /** To the least busy agent that has the deployment; to another while no byte of an answer has come. */
-  open(call: RelayCall): Promise<Response>;
-  openStreams(): number;
+  /** To the least busy agent that has the deployment; to another while no byte of an answer has come. Throws DomainErrors. */
+  open(call: RelayCall): Promise<RelayAnswer>;
+  /** Of one deployment, or of all. */
+  openStreams(deploymentId?: string): number;
   /** To all agents, or to those of one task. */
   tell(news: EngineNews, taskId?: string): void;
   /** Closes sockets: those of all tasks but `taskIds`. Each open stream on them gets its error at once. */

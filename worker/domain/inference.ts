@@ -1,5 +1,5 @@
 /** A request for a model, as the services have it: dialects map to it, and its answer back. */
-import type { Endpoint, RelayOpen, Usage } from "../../protocol";
+import type { Endpoint, RelayDone, RelayOpen, Usage } from "../../protocol";
 import type { Principal } from "./accounts";
 import type { ServedModel } from "./engines";
 
@@ -31,6 +31,18 @@ export interface RelayCall {
   principal: Pick<Principal, "accountId" | "projectId" | "keyId">;
   served: ServedModel;
   store: StoredCall | null;
+}
+
+/** What came of a request whose answer had begun. */
+export interface RelayOutcome {
+  /** What the agent said at the end; null when it never came to that. */
+  done: RelayDone | null;
+  /** 200, or 499: the client left before the end. */
+  status: number;
+  /** Why it broke off. */
+  error: string | null;
+  /** Of the first byte of the answer itself. */
+  firstByteAtMs: number | null;
 }
 
 /** One request in an engine's log. */

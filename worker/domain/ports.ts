@@ -361,6 +361,12 @@ export interface Settings {
   heartbeatMs: number;
   leaseMs: number;
   resumeIntervalMs: number;
+  /** How long a request waits for an engine that has to come up. */
+  wakeWaitMs: number;
+  /** How long a streamed answer may be silent. */
+  inferenceIdleMs: number;
+  /** How long a request may take at most, from when an agent has it. */
+  inferenceTotalMs: number;
   /** Dev and demo: every agent stands in for whatever GPU a job asks for. */
   substituteGpus: boolean;
   /** What a job gets that asks for no GPU. */

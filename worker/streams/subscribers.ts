@@ -7,6 +7,7 @@
  * on from its last id.
  */
 import { DomainError } from "../domain/errors";
+import type { Scheduler } from "../domain/scheduler";
 import type { EventLog } from "./event-log";
 import type { StreamItem } from "./items";
 import type { SealedReader } from "./sealed-reader";
@@ -26,11 +27,6 @@ const MAX_STALLED_TICKS = 4;
 /** A page of a replay: half of the queue, so that rendering, which adds to it, stays below. */
 const PAGE = { maxItems: 1000, maxBytes: MAX_QUEUED_BYTES / 2 };
 const RETRY_AFTER_SECONDS = 5;
-
-export interface Scheduler {
-  /** Runs `work` once after `ms`; the result cancels it. */
-  after(ms: number, work: () => void): () => void;
-}
 
 interface Subscriber {
   writer: WritableStreamDefaultWriter<Uint8Array>;

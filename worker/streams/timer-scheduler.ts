@@ -1,5 +1,5 @@
 /** The scheduler of the real world. */
-import type { Scheduler } from "./subscribers";
+import type { Scheduler } from "../domain/scheduler";
 
 export const timerScheduler: Scheduler = {
   after(ms, work) {
