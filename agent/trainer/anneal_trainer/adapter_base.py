@@ -31,7 +31,7 @@ def merge(adapter: str, fetch: Callable[[str], str], folder: str) -> None:
 
     base = fetch(base_of(adapter) or "")
     try:
-        kind = _kind_of(adapter)
+        kind = kind_of(adapter)
         merged = kind.merged(kind.load(base, torch.float32), adapter)
         os.makedirs(folder, exist_ok=True)
         kind.save(merged, folder, None)
@@ -42,7 +42,8 @@ def merge(adapter: str, fetch: Callable[[str], str], folder: str) -> None:
         ) from error
 
 
-def _kind_of(adapter: str) -> ModelKind:
+def kind_of(adapter: str) -> ModelKind:
+    """What an adapter was trained as."""
     with open(os.path.join(adapter, _CONFIG), encoding="utf-8") as file:
         task = json.load(file).get("task_type")
     if task == "SEQ_CLS":

@@ -223,13 +223,14 @@ def load(path: str) -> Config:
     method = value.get("method")
     if method not in _BY_METHOD:
         raise ConfigError(f"config.method: unknown method {method!r}, known are {', '.join(_BY_METHOD)}")
-    config = _build(_BY_METHOD[method], value, "config")
+    config = build(_BY_METHOD[method], value, "config")
     if config.dataset is None and config.task != "import":
         raise ConfigError(f"config.dataset: null, and the task is {config.task}")
     return config
 
 
-def _build(cls: type, value: object, where: str):
+def build(cls: type, value: object, where: str):
+    """`value` as a dataclass; `where` is what it is called in errors."""
     if not isinstance(value, dict):
         raise ConfigError(f"{where}: expected an object")
     hints = typing.get_type_hints(cls)
@@ -263,7 +264,7 @@ def _convert(hint: object, value: object, where: str):
         item = typing.get_args(hint)[1]
         return {key: _convert(item, entry, f"{where}.{key}") for key, entry in value.items()}
     if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, where)
+        return build(typing.cast(type, hint), value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, bool) != (hint is bool) or not isinstance(value, typing.cast(type, hint)):

@@ -50,7 +50,8 @@ def answers(
     if not limits.may_exceed_expected:
         new_tokens = _enough_tokens(tokenizer, rows, new_tokens)
     model.generation_config = _greedy(model, tokenizer, new_tokens)
-    prompts = [_prompt_ids(tokenizer, row.asked, min(limits.prompt_tokens, places - new_tokens)) for row in rows]
+    room = min(limits.prompt_tokens, places - new_tokens)
+    prompts = [prompt_ids(tokenizer, row.asked)[-room:] for row in rows]
     # Prompts of a like length go together, so that little of a batch is padding.
     order = sorted(range(len(rows)), key=lambda index: (len(prompts[index]), index))
     made = [""] * len(rows)
@@ -96,10 +97,12 @@ def _enough_tokens(tokenizer, rows: list[TestRow], most: int) -> int:
     return min(most, 2 * longest + ROOM_FOR_LONG_ANSWERS)
 
 
-def _prompt_ids(tokenizer, prompt: str | list[Message], limit: int) -> list[int]:
+def prompt_ids(tokenizer, prompt: str | list[Message]) -> list[int]:
+    """A text's tokens, or those of a chat by the model's template, up to where it answers."""
     if isinstance(prompt, str):
         # A model cannot go on from nothing.
         start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-        return tokenizer(prompt)["input_ids"][-limit:] or [start]
-    ids = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=True, return_dict=True)
-    return ids["input_ids"][-limit:]
+        return tokenizer(prompt)["input_ids"] or [start]
+    return tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=True, return_dict=True)[
+        "input_ids"
+    ]

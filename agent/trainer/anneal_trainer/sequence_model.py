@@ -53,7 +53,7 @@ def load(
         model, drawn = kind.load_and_tell(folder, weights_type(on_gpu, h.lora_rank is not None))
     except LOADING_ERRORS as error:
         raise _not_for_whole_texts(error) from error
-    _pad(tokenizer, model)
+    pad(tokenizer, model)
     if _is_for_other_labels(before, model.config):
         _draw_head(model)
     return Loaded(folder, model, tokenizer, on_gpu, world_size, is_sharded, drawn)
@@ -139,7 +139,7 @@ def outputs(
 
     tokenizer = load_tokenizer(folder)
     model = restore(kind, folder, base_folder)
-    _pad(tokenizer, model)
+    pad(tokenizer, model)
     model.to(device).eval()
     limit = max_tokens(tokenizer, model, h)
     for batch in in_batches(texts, len, eval_batch_size(h)):
@@ -178,7 +178,8 @@ def _not_for_whole_texts(error: Exception) -> TrainerFailure:
     return TrainerFailure("base_model_unavailable", f"The base model is not one that can read whole texts: {error}")
 
 
-def _pad(tokenizer, model) -> None:
+def pad(tokenizer, model) -> None:
+    """Let the head find the ends of texts by a token that the tokenizer pads with."""
     pad_with_something(tokenizer)
     model.config.pad_token_id = tokenizer.pad_token_id
 
