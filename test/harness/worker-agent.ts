@@ -12,12 +12,14 @@ const TAR_BLOCK_BYTES = 512;
 
 export class WorkerAgent {
   readonly #token: string;
+  readonly #slot: object;
 
-  private constructor(token: string) {
+  private constructor(token: string, slot: object) {
     this.#token = token;
+    this.#slot = slot;
   }
 
-  static async register(client: WorkerClient): Promise<WorkerAgent> {
+  static async register(client: WorkerClient, slot: object = SLOT): Promise<WorkerAgent> {
     const bootstrap = await client.post<{ token: string }>("/anneal/v1/agent_tokens", {});
     const registered = await post<{ agent_token: string }>("/agent/v1/register", bootstrap.body.token, {
       protocol: 1,
@@ -30,13 +32,18 @@ export class WorkerAgent {
       driver: "test",
       cuda_probe: { ok: true, detail: "test" },
       isolation: { level: 3, detail: "test" },
-      slots: [SLOT],
+      slots: [slot],
     });
-    return new WorkerAgent(mustBe(200, registered).agent_token);
+    return new WorkerAgent(mustBe(200, registered).agent_token, slot);
+  }
+
+  /** Of its requests. */
+  get headers(): Record<string, string> {
+    return { authorization: `Bearer ${this.#token}` };
   }
 
   async lease(): Promise<WorkerLease> {
-    const request = { claim_id: crypto.randomUUID(), free_slots: [SLOT], wait_ms: 0 };
+    const request = { claim_id: crypto.randomUUID(), free_slots: [this.#slot], wait_ms: 0 };
     const lease = mustBe(200, await post<Lease>("/agent/v1/leases", this.#token, request));
     return new WorkerLease(this.#token, lease);
   }
