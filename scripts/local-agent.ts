@@ -19,6 +19,8 @@ export interface LocalAgentOptions {
   logFile: string;
   /** Of a trainer on CPU; torch's own choice when absent. */
   torchThreads?: number;
+  /** Over our own environment. */
+  env?: Record<string, string>;
 }
 
 /** ANNEAL_PYTHON must be set (python-env.ts). The token goes in by the environment, where other users do not see it. */
@@ -27,6 +29,7 @@ export function startLocalAgent(options: LocalAgentOptions): Running {
   const args = ["--import", "tsx", main, "--url", options.url, "--state-dir", options.stateDir, "--name", "local"];
   return start("agent", process.execPath, args, {
     env: {
+      ...options.env,
       ANNEAL_BOOTSTRAP_TOKEN: options.token,
       ...(options.torchThreads === undefined ? {} : { ANNEAL_TORCH_THREADS: String(options.torchThreads) }),
     },

@@ -29,7 +29,7 @@ export class AgentHost {
 
   constructor(
     readonly name: string,
-    private readonly options: { url: string; token: string; dir: string },
+    private readonly options: { url: string; token: string; dir: string; env?: Record<string, string> },
   ) {}
 
   get isUp(): boolean {
@@ -38,13 +38,13 @@ export class AgentHost {
 
   /** A fresh state directory is a new machine: the agent registers anew and knows nothing of its forerunner. */
   async start(isFresh: boolean): Promise<void> {
-    const { url, token, dir } = this.options;
+    const { url, token, dir, env } = this.options;
     if (isFresh || this.#stateDir === "") {
       this.#life += 1;
       this.#stateDir = path.join(dir, `${this.name}-${String(this.#life)}`);
     }
     const logFile = path.join(dir, `${this.name}.log`);
-    const agent = startLocalAgent({ url, token, stateDir: this.#stateDir, logFile, torchThreads: 1 });
+    const agent = startLocalAgent({ url, token, stateDir: this.#stateDir, logFile, torchThreads: 1, env });
     this.#agentPid = await waitFor("an agent's process", SPAWN_TIMEOUT_MS, () => {
       const found = childrenOf(agent.child.pid ?? 0).find((pid) => commandOf(pid).includes("agent/src/main.ts"));
       return found ?? null;
@@ -63,6 +63,11 @@ export class AgentHost {
         .find(Boolean) ?? [];
     if (lease === undefined || taskId === undefined) return null;
     return { jobId: `job_${taskId}`, epoch: Number(epoch), trainerPid: trainerOf(path.join(tasks, lease)) };
+  }
+
+  /** Process ids of its model servers. */
+  servers(): number[] {
+    return this.isUp ? childrenOf(this.#agentPid).filter((pid) => commandOf(pid).includes("anneal_server")) : [];
   }
 
   async kill(): Promise<void> {

@@ -32,13 +32,18 @@ export class MortalPlane {
     return this.#isUp;
   }
 
+  /** How often it was killed. */
+  get deaths(): number {
+    return this.#deaths;
+  }
+
   /** SIGKILL for wrangler and workerd at once: what was in memory is gone, queued messages included. */
   async kill(): Promise<void> {
     this.#isUp = false;
     const { child, exited } = this.#plane.process;
     for (const wrangler of childrenOf(child.pid ?? 0)) process.kill(-wrangler, "SIGKILL");
-    await exited;
     this.#deaths += 1;
+    await exited;
     const { stateDir } = this.options;
     const log = path.join(stateDir, "control-plane.log");
     renameSync(log, path.join(stateDir, `control-plane-${String(this.#deaths)}.log`));

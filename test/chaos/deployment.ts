@@ -17,30 +17,41 @@ export interface Clocks {
   resumeIntervalMs: number;
 }
 
+export interface DeploymentOptions {
+  /** An empty folder. */
+  dir: string;
+  hosts: number;
+  clocks: Clocks;
+  /** Of the worker, and of the agents. */
+  variables?: Record<string, string>;
+  agentEnv?: Record<string, string>;
+}
+
 export class Deployment {
   private constructor(
     readonly dir: string,
     readonly plane: MortalPlane,
     readonly hosts: AgentHost[],
     readonly client: ApiClient,
+    readonly apiKey: string,
   ) {}
 
-  /** `dir` is an empty folder. */
-  static async start(dir: string, hostCount: number, clocks: Clocks): Promise<Deployment> {
+  static async start({ dir, clocks, ...options }: DeploymentOptions): Promise<Deployment> {
     const variables = {
       ANNEAL_HEARTBEAT_MS: String(clocks.heartbeatMs),
       ANNEAL_LEASE_MS: String(clocks.leaseMs),
       ANNEAL_RESUME_INTERVAL_MS: String(clocks.resumeIntervalMs),
+      ...options.variables,
     };
     const plane = await MortalPlane.start({ stateDir: dir, port: await freePort(), variables });
     const account = await createAccount(plane.url, plane.adminToken, "chaos");
     const { token } = await createAgentToken(plane.url, account.api_key);
     const hosts = Array.from(
-      { length: hostCount },
-      (_, index) => new AgentHost(`host${String(index + 1)}`, { url: plane.url, token, dir }),
+      { length: options.hosts },
+      (_, index) => new AgentHost(`host${String(index + 1)}`, { url: plane.url, token, dir, env: options.agentEnv }),
     );
     await Promise.all(hosts.map((host) => host.start(true)));
-    return new Deployment(dir, plane, hosts, apiClient(plane.url, account.api_key));
+    return new Deployment(dir, plane, hosts, apiClient(plane.url, account.api_key), account.api_key);
   }
 
   /** Ends the agents, then the control plane; what still runs of them after that is told. */

@@ -69,7 +69,7 @@ interface Submitted {
 
 export async function runChaos(options: ChaosOptions): Promise<Summary> {
   const startedAtMs = Date.now();
-  const deployment = await Deployment.start(options.dir, options.hosts, options.clocks);
+  const deployment = await Deployment.start(options);
   try {
     const inputs = await uploadInputs(deployment.client);
     const references = await runUndisturbed(deployment, inputs, options);

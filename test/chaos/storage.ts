@@ -65,7 +65,8 @@ function readJobObjects(dir: string): JobObjectRows[] {
   });
 }
 
-function openOne(dir: string, table: string): DatabaseSync {
+/** The one database below `dir` that has this table. */
+export function openOne(dir: string, table: string): DatabaseSync {
   const [found, ...others] = openAll(dir, table);
   if (found === undefined || others.length > 0) throw new Error(`not one database with a table ${table} below ${dir}`);
   return found;
@@ -82,7 +83,7 @@ function openAll(dir: string, table: string): DatabaseSync[] {
   });
 }
 
-function rows<T>(database: DatabaseSync, query: string, shape: z.ZodType<T>): T[] {
+export function rows<T>(database: DatabaseSync, query: string, shape: z.ZodType<T>): T[] {
   return database
     .prepare(query)
     .all()

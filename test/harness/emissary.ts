@@ -38,6 +38,8 @@ export interface Watched {
 }
 
 export interface EmissaryClient {
+  /** Any operation: the path is what follows `/v1`; an answer without a body is null. Throws when it is refused. */
+  call<T>(method: string, path: string, shape: z.ZodType<T>, body?: BodyInit | object): Promise<T>;
   project(name: string): Promise<string>;
   upload(project: string, filename: string, text: string): Promise<string>;
   train(project: string, body: object): Promise<string>;
@@ -56,12 +58,13 @@ export function emissaryClient(url: string, apiKey: string): EmissaryClient {
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${String(response.status)} ${text}`);
-    return shape.parse(JSON.parse(text));
+    return shape.parse(text === "" ? null : JSON.parse(text));
   }
   const jobs = (project: string): string => `/projects/${project}/training-jobs`;
   const read = (project: string, job: string): Promise<EmissaryJob> =>
     call("GET", `${jobs(project)}/${job}`, trainingJob);
   return {
+    call,
     project: async (name) => (await call("POST", "/projects", created, { name })).id,
     async upload(project, filename, text) {
       const form = new FormData();
