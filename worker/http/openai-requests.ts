@@ -3,9 +3,6 @@
  * takes them: what is documented and checked here becomes the model server's body in to-inference.ts. null stands for absent.
  */
 import { z } from "@hono/zod-openapi";
-import { ENDPOINTS_OF, type Endpoint } from "../../protocol";
-import { invalid } from "../domain/errors";
-import type { ServedModel } from "../domain/engines";
 
 /** Prompts are long where jobs' requests are not; the relay carries no more. */
 export const MAX_INFERENCE_BYTES = 8 * 1024 * 1024;
@@ -96,12 +93,4 @@ export interface Bodies {
   embeddings: z.output<typeof embeddingsBody>;
   classification: z.output<typeof classificationBody>;
   regression: z.output<typeof regressionBody>;
-}
-
-/** A deployment answers what its task is for; throws naming `model`. */
-export function checkAnswers({ deployment }: ServedModel, endpoint: Endpoint): void {
-  const { name, taskType } = deployment;
-  const known: readonly Endpoint[] = ENDPOINTS_OF[taskType];
-  if (known.includes(endpoint)) return;
-  throw invalid("model", `'${name}' is for ${taskType}: it answers ${known.join(" and ")}, not ${endpoint}`);
 }

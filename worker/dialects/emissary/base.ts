@@ -53,9 +53,25 @@ function linked(link: string | null): Base {
   const field = "hf_model_link";
   if (link.length > MAX_LINK_CHARS) throw invalid(field, `has more than ${String(MAX_LINK_CHARS)} characters`);
   if (link.startsWith("/")) return { wanted: { baseModel: link, provider: "local" }, model: null, field };
-  const id = link.trim().replace(HUB, "").replace(BEHIND_ID, "");
+  const id = hubId(link);
   if (id.startsWith("job_") || catalogueModel(id)) throw invalid(field, "is no link to a Hugging Face model");
   return { wanted: { baseModel: id }, model: known(id), field };
+}
+
+function hubId(link: string): string {
+  return link.trim().replace(HUB, "").replace(BEHIND_ID, "");
+}
+
+/**
+ * The base model that an engine holds: a name of the catalogue, or a Hugging Face model, with its owner, since it is what
+ * training jobs of HF_MODEL have; a path of the agent's own host is the domain's to allow.
+ */
+export function engineBase(text: string, field: string): Pick<JobRequest, "baseModel" | "provider"> {
+  if (text.length > MAX_LINK_CHARS) throw invalid(field, `has more than ${String(MAX_LINK_CHARS)} characters`);
+  if (text.startsWith("/")) return { baseModel: text, provider: "local" };
+  const id = hubId(text);
+  if (catalogueModel(text) || id.includes("/")) return { baseModel: catalogueModel(text)?.name ?? id };
+  throw invalid(field, `'${shown(text)}' is not a base model; GET /v1/models lists them`);
 }
 
 async function fineTuned(services: Services, principal: Principal, body: BaseWords): Promise<Base> {

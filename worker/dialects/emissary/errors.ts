@@ -1,6 +1,6 @@
 /** Emissary's error shape, and the domain's fields in its words. The only renderer of this dialect. */
 import { z } from "@hono/zod-openapi";
-import { DomainError } from "../../domain/errors";
+import { DomainError, invalid } from "../../domain/errors";
 import type { Failure } from "../../http/failure";
 import { parameterName } from "./parameters";
 
@@ -45,6 +45,28 @@ export async function inEmissaryWords<T>(work: () => Promise<T>, renamed: Record
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     throw translated(error, renamed);
+  }
+}
+
+/** As `inEmissaryWords`, where a name that somebody has, or a state that forbids it, is a bad request too. */
+export async function inEngineWords<T>(work: () => Promise<T>, renamed: Record<string, string> = {}): Promise<T> {
+  try {
+    return await inEmissaryWords(work, renamed);
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    const isTaken = error.code === "conflict" && error.detail.field !== undefined;
+    if (!isTaken && error.code !== "illegal_transition") throw error;
+    throw new DomainError("invalid_request", error.message, error.detail);
+  }
+}
+
+/** What a body names and nobody has is a bad request, and not what is not found. */
+export async function namedInBody<T>(field: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DomainError && error.code === "not_found") throw invalid(field, error.message);
+    throw error;
   }
 }
 

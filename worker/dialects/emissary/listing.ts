@@ -10,8 +10,10 @@ export function listAnswer<T extends { id: string }>(
   const last = page.items.at(-1);
   const headers: Record<string, string> = {};
   if (page.hasMore && last) {
-    const next = `${call.origin}${new URL(call.request.url).pathname}?limit=${String(call.query.limit)}&after=${prefix}${last.id}`;
-    headers["link"] = `<${next}>; rel="next"`;
+    const { pathname, searchParams } = new URL(call.request.url);
+    searchParams.set("limit", String(call.query.limit));
+    searchParams.set("after", prefix + last.id);
+    headers["link"] = `<${call.origin}${pathname}?${searchParams.toString()}>; rel="next"`;
   }
   return Response.json(items, { headers });
 }

@@ -1,6 +1,7 @@
 /** What a path names: read together with the key, and 404 when it is not there, another's, or of another project. */
 import type { Principal, ProjectRecord } from "../../domain/accounts";
 import type { DatasetRecord } from "../../domain/artifacts";
+import type { EngineRecord, ServedModel } from "../../domain/engines";
 import { notFound } from "../../domain/errors";
 import { parseId } from "../../domain/ids";
 import type { JobRecord } from "../../domain/job";
@@ -11,6 +12,8 @@ import { PREFIX } from "./schema";
 export const readProject = readById("project", PREFIX.project, "project_id");
 export const readDataset = readById("dataset", PREFIX.dataset, "dataset_id");
 export const readJob = readById("job", PREFIX.job, "training_job_id");
+export const readEngine = readById("engine", PREFIX.engine, "engine_id");
+export const readDeployment = readById("deployment", PREFIX.deployment, "deployment_id");
 
 interface Read {
   first: FirstReadResult;
@@ -28,6 +31,17 @@ export function datasetOf({ first, params }: Read): DatasetRecord {
 
 export function jobOf({ first, params }: Read): JobRecord {
   return inProject(found(first.job, "training job"), params, "training job");
+}
+
+/** Engines are the account's. */
+export function engineOf({ first }: Pick<Read, "first">): EngineRecord {
+  return found(first.engine, "engine");
+}
+
+export function deploymentOf({ first, params }: Read): ServedModel {
+  const served = found(first.served, "deployment");
+  inProject(served.deployment, params, "deployment");
+  return served;
 }
 
 function inProject<T extends { projectId: string }>(record: T, params: { project_id: string }, what: string): T {

@@ -2,7 +2,14 @@
 import { z } from "@hono/zod-openapi";
 import { pageParams } from "../../http/page-params";
 
-export const PREFIX = { project: "ms-", dataset: "ds-", job: "tr-", upload: "up_" } as const;
+export const PREFIX = {
+  project: "ms-",
+  dataset: "ds-",
+  job: "tr-",
+  upload: "up_",
+  engine: "engine-",
+  deployment: "dp-",
+} as const;
 
 export const TASK_TYPES = ["text-generation", "classification", "embedding", "regression"] as const;
 export type TaskType = (typeof TASK_TYPES)[number];
@@ -18,6 +25,11 @@ export const EMISSARY_STATUSES = [
   "TimedOut",
   "Cancelled",
 ] as const;
+/** As the contract has them; nothing here is ever `Cancelled` or `TimedOut`. */
+export const DEPLOYMENT_WORDS = [
+  ...(["Pending", "Deploying", "Deployed", "Failed", "Cancelled"] as const),
+  ...(["Terminated", "Deactivated", "Reactivating", "TimedOut"] as const),
+] as const;
 export type EmissaryStatus = (typeof EMISSARY_STATUSES)[number];
 
 /** The whole list, as the contract has it, to a bound that no project reaches; beyond it a Link header names the rest. */
@@ -30,7 +42,7 @@ export const text = z
   .string()
   .refine((sent) => sent.isWellFormed() && !sent.includes("\0"), "must be text without NUL and lone surrogates");
 
-const seconds = z.int().openapi({ example: 1633036800, description: "UNIX time in seconds." });
+export const seconds = z.int().openapi({ example: 1633036800, description: "UNIX time in seconds." });
 const signedUrl = z.string().openapi({ description: "Needs no key; answers GET and Range for at most an hour." });
 
 export const projectParams = z.object({ project_id: z.string() });
@@ -107,13 +119,18 @@ export const trainingJobDetail = z
   })
   .openapi("TrainingJobDetail");
 
+export const deployment = z
+  .object({ id: z.string(), name: z.string(), status: z.enum(DEPLOYMENT_WORDS), created_at: seconds })
+  .openapi("DeploymentSummary");
+export const deploymentList = z.array(deployment);
+
 export const projectDetail = z
   .object({
     id: z.string(),
     name: z.string(),
     datasets: datasetList,
     training_jobs: trainingJobList,
-    deployments: z.array(z.object({})).max(0).openapi({ description: "Empty: deployments are not in this release." }),
+    deployments: deploymentList,
   })
   .openapi("ProjectDetail");
 
