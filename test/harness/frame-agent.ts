@@ -203,11 +203,10 @@ export class FrameAgent {
 /** As the real agent does: what the model server calls itself is not what the client asked for. */
 function answered(json: unknown, { answer }: RelayOpen): unknown {
   if (typeof json !== "object" || json === null) return json;
-  const { id, created, ...rest } = json as Record<string, unknown>;
+  const { created, ...rest } = json as Record<string, unknown>;
   return {
-    ...(id === undefined ? {} : { id: answer.id }),
     ...(created === undefined ? {} : { created: answer.created }),
     ...rest,
-    model: answer.model,
+    ...{ id: answer.id, model: answer.model },
   };
 }
