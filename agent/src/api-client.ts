@@ -12,6 +12,7 @@ import {
   lease,
   registerResponse,
   reportResponse,
+  servedDeployments,
   type BeginCheckpointRequest,
   type BeginCheckpointResponse,
   type ClaimRequest,
@@ -23,6 +24,7 @@ import {
   type RegisterResponse,
   type ReleaseRequest,
   type ReportResponse,
+  type ServedDeployments,
 } from "../../protocol";
 import { ApiError, NetworkError } from "./api-error";
 
@@ -40,6 +42,8 @@ export interface AgentApi {
     body: CommitCheckpointRequest,
     signal: AbortSignal,
   ): Promise<CommitCheckpointResponse>;
+  /** What the engine of a serve task has at the moment. */
+  deployments(leaseId: string, signal: AbortSignal): Promise<ServedDeployments>;
   finish(leaseId: string, body: FinishRequest, signal: AbortSignal): Promise<void>;
   release(leaseId: string, body: ReleaseRequest, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -57,7 +61,8 @@ const ANSWER_TIMEOUT_MS = 60_000;
 
 interface Call {
   readonly path: string;
-  readonly json: string;
+  /** null: a GET. */
+  readonly json: string | null;
   readonly dispatcher: Dispatcher;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -108,6 +113,11 @@ export class ApiClient implements AgentApi {
     return required(await this.authorized(call, commitCheckpointResponse));
   }
 
+  async deployments(leaseId: string, signal: AbortSignal): Promise<ServedDeployments> {
+    const call = this.call(leasePath(leaseId, "deployments"), null, signal);
+    return required(await this.authorized(call, servedDeployments));
+  }
+
   async finish(leaseId: string, body: FinishRequest, signal: AbortSignal): Promise<void> {
     await this.authorized(this.call(leasePath(leaseId, "finish"), JSON.stringify(body), signal), finishResponse);
   }
@@ -120,7 +130,7 @@ export class ApiClient implements AgentApi {
     await Promise.all([this.main.destroy(), this.beats.destroy()]);
   }
 
-  private call(path: string, json: string, signal?: AbortSignal): Call {
+  private call(path: string, json: string | null, signal?: AbortSignal): Call {
     return { path, json, signal, dispatcher: this.main, timeoutMs: ANSWER_TIMEOUT_MS };
   }
 
@@ -154,7 +164,7 @@ async function send<T>(baseUrl: string, call: Call, bearer: string, schema: z.Zo
 async function exchange(baseUrl: string, call: Call, bearer: string): Promise<Answer> {
   try {
     const { statusCode, headers, body } = await request(new URL(call.path, baseUrl), {
-      method: "POST",
+      method: call.json === null ? "GET" : "POST",
       dispatcher: call.dispatcher,
       headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
       body: call.json,

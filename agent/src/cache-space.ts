@@ -90,7 +90,8 @@ async function entryOf(path: string): Promise<Entry | null> {
   return { path, bytes: stat.isDirectory() ? await bytesBelow(path) : stat.size, usedAtMs: stat.mtimeMs };
 }
 
-async function bytesBelow(folder: string): Promise<number> {
+/** Of the files in a folder and its folders. */
+export async function bytesBelow(folder: string): Promise<number> {
   let bytes = 0;
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     // Links, of which the hub's snapshots consist, point to what is counted already.

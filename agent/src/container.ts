@@ -15,7 +15,8 @@ import type { Log } from "./log";
 import { statePaths } from "./paths";
 import { signalGroup } from "./process-table";
 import { Aborted, createRetrier } from "./retry";
-import { TaskRun, type TaskDeps } from "./task-run";
+import { TaskRun } from "./task-run";
+import type { ServerCommands, TaskDeps } from "./task-work";
 import type { TrainerCommand } from "./trainer-env";
 import type { TrainerProcess } from "./trainer-process";
 import { WarmTrainers } from "./warm-trainers";
@@ -28,6 +29,7 @@ export interface AgentOptions {
   readonly version: string;
   readonly once: boolean;
   readonly command: TrainerCommand;
+  readonly servers: ServerCommands;
   /** Finds how far this host confines user code. */
   readonly canary: CanaryOptions["canary"];
   /** What the trainer's environment and the host's probe are taken from. */
@@ -89,6 +91,7 @@ async function runAgent(options: AgentOptions, trainers: Set<number>, draining: 
   const warm = new WarmTrainers({ ...options, env, paths, onStart, freeMemory: () => process.availableMemory() });
   const tasks: TaskDeps = {
     ...options,
+    env,
     baseUrl: url,
     api,
     transfers,
@@ -96,6 +99,7 @@ async function runAgent(options: AgentOptions, trainers: Set<number>, draining: 
     paths,
     cache,
     inputs: new InputCache(cache, log),
+    agentToken: () => identity.agentToken(),
     renewToken: (token, expiresAtMs) => identity.renew(token, expiresAtMs),
     onStart,
     startTrainer: (leaseId, slot, task) => warm.trainerFor(leaseId, slot, task),

@@ -46,11 +46,17 @@ export function failedEnding(reason: FailureReason, message: string, logTail: re
   };
 }
 
-export function cancelledEnding(): Ending {
+/** Of a task that was asked to stop before it had an end of its own. */
+export function endingOfWish(wish: Wish): Ending {
+  if (wish === "lost") return { kind: "lost" };
+  return wish === "cancel" ? cancelledEnding() : releasedEnding(wish);
+}
+
+function cancelledEnding(): Ending {
   return { kind: "finish", body: { outcome: "cancelled" } };
 }
 
-export function releasedEnding(wish: Wish): Ending {
+function releasedEnding(wish: Wish): Ending {
   const message = wish === "pause" ? "paused as asked" : "the agent is being stopped";
   return { kind: "release", body: { reason: "preempted", message } };
 }

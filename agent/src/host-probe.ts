@@ -1,7 +1,7 @@
 /**
  * What this machine has, for registration. GPUs are what nvidia-smi names; whether they work is told by a real CUDA
- * call in the trainer's own torch, since hosts exist where nvidia-smi is fine and CUDA is not. One slot: all GPUs
- * together, or else the CPU.
+ * call in the trainer's own torch, since hosts exist where nvidia-smi is fine and CUDA is not. Two slots: all GPUs
+ * together, or else the CPU, for one task; and the same for serve tasks, which share it (slot-table.ts).
  */
 import { execFile } from "node:child_process";
 import { availableParallelism, totalmem } from "node:os";
@@ -20,6 +20,8 @@ const NVIDIA_SMI_TIMEOUT_MS = 30_000;
 const CUDA_PROBE_TIMEOUT_MS = 180_000;
 const CUDA_PROBE =
   "import torch; x = torch.ones(64, 64, device='cuda'); print(torch.version.cuda, float((x @ x).sum()))";
+/** Of the GPUs' memory: CUDA itself and what falls between allocations need the rest. */
+export const SERVED_SHARE = 0.9;
 
 export interface ProbeOptions extends CanaryOptions {
   readonly name: string;
@@ -44,7 +46,7 @@ export async function probeHost(options: ProbeOptions): Promise<HostFacts> {
     memory_bytes: memoryBytes(),
     cuda_probe: cudaProbe,
     isolation,
-    slots: [slotOf(gpus.length)],
+    slots: slotsOf(gpus, memoryBytes()),
   };
 }
 
@@ -53,9 +55,21 @@ async function probeGpus({ python, env }: ProbeOptions) {
   return { gpus, driver, cudaProbe: gpus.length > 0 ? await probeCuda(python, env) : null };
 }
 
-function slotOf(gpuCount: number): SlotInfo {
-  if (gpuCount === 0) return { id: "cpu", kind: "cpu", gpus: [] };
-  return { id: "gpu", kind: "gpu", gpus: Array.from({ length: gpuCount }, (_, index) => index) };
+/** A machine without GPUs serves beside a training, so a half is left to that. */
+export function slotsOf(gpus: RegisterRequest["gpus"], memory: number): SlotInfo[] {
+  if (gpus.length === 0) {
+    const cpu = { kind: "cpu" as const, gpus: [] };
+    return [
+      { id: "cpu", ...cpu },
+      { id: "serve", ...cpu, serve_bytes: Math.floor(memory / 2) },
+    ];
+  }
+  const all = { kind: "gpu" as const, gpus: gpus.map((_, index) => index) };
+  const gpuBytes = gpus.reduce((sum, { memory_bytes: bytes }) => sum + bytes, 0);
+  return [
+    { id: "gpu", ...all },
+    { id: "serve", ...all, serve_bytes: Math.floor(gpuBytes * SERVED_SHARE) },
+  ];
 }
 
 async function listGpus(env: NodeJS.ProcessEnv): Promise<GpuFacts> {

@@ -11,6 +11,7 @@ import { isStaleLease } from "./api-error";
 import type { Clock } from "./clock";
 import { describeError, type Log } from "./log";
 import { Aborted, UNTIL_ANSWERED, type Retrier } from "./retry";
+import { SlotTable } from "./slot-table";
 import type { TaskOutcome, TaskRun } from "./task-run";
 import { Waker } from "./waker";
 
@@ -43,7 +44,7 @@ export interface LeaseLoopDeps {
 
 export class LeaseLoop {
   private readonly runs = new Map<TaskRun, Promise<void>>();
-  private readonly busySlots = new Set<string>();
+  private readonly slots: SlotTable;
   private readonly wakes: string[] = [];
   private readonly changed = new Waker();
   private readonly stopping = new AbortController();
@@ -53,6 +54,7 @@ export class LeaseLoop {
 
   constructor(private readonly deps: LeaseLoopDeps) {
     setMaxListeners(0, this.stopping.signal);
+    this.slots = new SlotTable(deps.slots);
   }
 
   /** Runs until drained (or one task is done, with `once`); the outcomes of all tasks. Throws when it cannot go on. */
@@ -93,7 +95,8 @@ export class LeaseLoop {
 
   private async turn(): Promise<void> {
     const { clock, isSocketUp } = this.deps;
-    const free = this.deps.slots.filter(({ id }) => !this.busySlots.has(id));
+    const isDone = this.deps.once && this.runs.size > 0;
+    const free = isDone ? [] : this.slots.free();
     const pauseMs = this.pausedUntilMs - clock.now();
     if (free.length === 0 || pauseMs > 0) {
       this.wakes.length = 0; // For someone else; the next claim sees what is left.
@@ -130,9 +133,10 @@ export class LeaseLoop {
   }
 
   private begin(lease: Lease, free: readonly SlotInfo[]): void {
-    const slot = free.find(({ id }) => id === lease.slot_id);
-    if (!slot) throw new Error(`lease ${lease.lease_id} is for slot ${lease.slot_id}, which is not free here`);
-    this.busySlots.add(slot.id);
+    const slot = this.deps.slots.find(({ id }) => id === lease.slot_id);
+    if (!slot || !free.some(({ id }) => id === slot.id))
+      throw new Error(`lease ${lease.lease_id} is for slot ${lease.slot_id}, which is not free here`);
+    this.slots.occupy(lease);
     const run = this.deps.startTask(lease, slot);
     const done = run
       .run()
@@ -143,7 +147,7 @@ export class LeaseLoop {
       })
       .finally(() => {
         this.runs.delete(run);
-        this.busySlots.delete(slot.id);
+        this.slots.leave(lease);
         this.changed.wake();
       });
     this.runs.set(run, done);

@@ -73,6 +73,7 @@ function cacheBytes(): number | null {
 function toOptions({ url, token, stateDir, name, once }: Arguments): AgentOptions {
   const command = process.env["ANNEAL_PYTHON"] ?? "python3";
   const pythonPath = process.env["ANNEAL_TRAINER_DIR"] ?? join(repository, "agent/trainer");
+  const serverPath = process.env["ANNEAL_SERVER_DIR"] ?? pythonPath;
   return {
     url,
     bootstrapToken: token,
@@ -81,6 +82,10 @@ function toOptions({ url, token, stateDir, name, once }: Arguments): AgentOption
     once,
     version: version(),
     command: { command, args: ["-m", "anneal_trainer"], pythonPath },
+    servers: {
+      small: { command, args: ["-m", "anneal_server"], pythonPath: serverPath },
+      vllm: process.env["ANNEAL_VLLM"] || null,
+    },
     canary: { command, args: ["-m", "anneal_trainer.canary"], pythonPath },
     env: process.env,
     torchThreads: torchThreads(),

@@ -1,56 +1,25 @@
 /**
- * One lease from its claim to its end: inputs, trainer, reports, the last word to the worker, and nothing left behind.
- * Whatever goes wrong on this machine gives the task back; only what the job or its trainer did fails it. Local files
- * go last, after the worker has taken the end.
+ * One lease from its claim to its end: the work (train-task.ts, serving/serve-task.ts), reports, the last word to the
+ * worker, and nothing left behind. Whatever goes wrong on this machine gives the task back; only what the job or its
+ * trainer did fails it. Local files go last, after the worker has taken the end.
  */
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import type { Dispatcher } from "undici";
-import { HANG_TIMEOUT_SECONDS, type Lease, type SlotInfo } from "../../protocol";
-import type { AgentApi } from "./api-client";
+import { mkdir, rm } from "node:fs/promises";
+import type { Lease, SlotInfo } from "../../protocol";
 import { ApiError, isLeaseGone } from "./api-error";
-import type { CacheSpace } from "./cache-space";
-import type { Clock } from "./clock";
-import {
-  cancelledEnding,
-  decideEnding,
-  failedEnding,
-  releasedEnding,
-  setupFailedEnding,
-  type Ending,
-} from "./decide-ending";
+import { endingOfWish, failedEnding, setupFailedEnding, type Ending } from "./decide-ending";
 import { Heartbeat } from "./heartbeat";
-import type { InputCache } from "./input-cache";
-import { fetchInputs, InputError } from "./inputs";
-import { describeError, type Log } from "./log";
-import { LogQuota } from "./log-quota";
-import type { StatePaths, TaskPaths } from "./paths";
+import { InputError } from "./inputs";
+import { describeError } from "./log";
+import type { TaskPaths } from "./paths";
 import { openLanes, type Lanes } from "./report-lanes";
-import { UNTIL_ANSWERED, type Retrier } from "./retry";
+import { UNTIL_ANSWERED } from "./retry";
 import { TaskControl } from "./task-control";
 import { TaskRecord } from "./task-record";
-import { train } from "./train";
-import { toTrainerConfig } from "./trainer-config";
-import type { TrainerProcess } from "./trainer-process";
+import type { TaskDeps } from "./task-work";
+import { serveTask } from "./serving/serve-task";
+import { trainTask } from "./train-task";
 
 export type TaskOutcome = "completed" | "failed" | "cancelled" | "released" | "setup_failed" | "lost";
-
-export interface TaskDeps {
-  readonly baseUrl: string;
-  readonly api: AgentApi;
-  /** For bytes: parts and downloads, beside the API's own connections. */
-  readonly transfers: Dispatcher;
-  readonly retrier: Retrier;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly paths: StatePaths;
-  readonly inputs: InputCache;
-  /** What the host keeps between tasks. */
-  readonly cache: CacheSpace;
-  readonly startTrainer: (leaseId: string, slot: SlotInfo, paths: TaskPaths) => Promise<TrainerProcess>;
-  readonly torchThreads: number | null;
-  readonly renewToken: (token: string, expiresAtMs: number) => void;
-  readonly onStart: (trainer: TrainerProcess) => () => void;
-}
 
 export class TaskRun {
   readonly control: TaskControl;
@@ -106,52 +75,19 @@ export class TaskRun {
     }
   }
 
-  /** All the work of the lease. The ending is decided by what it returns, after the reports are through. */
-  private async work(lanes: Lanes): Promise<() => Ending> {
-    const { lease, paths, control, deps } = this;
-    const transfer = { baseUrl: deps.baseUrl, dispatcher: deps.transfers, retrier: deps.retrier };
-    const inputs = await fetchInputs(lease, paths, { ...transfer, inputs: deps.inputs }, control.stopping);
-    const config = toTrainerConfig(lease, this.slot, inputs, paths, deps.torchThreads);
-    await writeFile(paths.config, JSON.stringify(config));
-    if (control.wish !== "continue") return () => this.stoppedEnding();
-    const uploads = {
-      ...transfer,
-      api: deps.api,
-      log: deps.log,
-      leaseId: lease.lease_id,
-      task: lease.kind,
-      paths,
-      control,
-      isTrained: lease.inputs.test?.is_trained ?? false,
-      reported: () => lanes.data.flushed(),
-    };
-    const quota = new LogQuota(lease.limits, deps.clock);
-    const end = await train({
-      ...deps,
-      startTrainer: () => deps.startTrainer(lease.lease_id, this.slot, paths),
-      control,
-      lanes,
-      quota,
-      record: this.record,
-      outputDir: paths.output,
-      hangMs: 1000 * (lease.spec.hang_timeout_seconds ?? HANG_TIMEOUT_SECONDS[lease.spec.method]),
-      checkpoints: uploads,
-    });
-    return () => decideEnding({ ...end, wish: control.wish });
+  /** The ending is decided by what it returns, after the reports are through. */
+  private work(lanes: Lanes): Promise<() => Ending> {
+    const { lease, slot, paths, control, deps } = this;
+    const work = { lease, slot, paths, control, lanes, deps };
+    return lease.kind === "serve" ? serveTask(work) : trainTask(work, this.record);
   }
 
   /** Why the work ended by an error: a wish that cut it short, an input that cannot be had, or this machine. */
   private endingOf(error: unknown): Ending {
-    if (this.control.wish !== "continue") return this.stoppedEnding();
+    if (this.control.wish !== "continue") return endingOfWish(this.control.wish);
     this.deps.log.warn(`${this.lease.lease_id}: ${describeError(error)}`);
     if (error instanceof InputError) return failedEnding("download_failed", error.message, []);
     return setupFailedEnding(describeError(error));
-  }
-
-  private stoppedEnding(): Ending {
-    const { wish } = this.control;
-    if (wish === "lost") return { kind: "lost" };
-    return wish === "cancel" ? cancelledEnding() : releasedEnding(wish);
   }
 
   /** Says the last word until it is taken. Both calls are idempotent. */

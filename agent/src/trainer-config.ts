@@ -79,7 +79,8 @@ function localTest(test: Test, lease: Lease, inputs: LocalInputs): unknown {
   };
 }
 
-function localBaseModel(reference: BaseModelRef, inputs: LocalInputs): BaseModelRef {
+/** A job's files are at a path by now. */
+export function localBaseModel(reference: BaseModelRef, inputs: LocalInputs): TrainerConfig["base_model"] {
   if (reference.kind !== "job") return reference;
   if (inputs.baseDir === null) throw new Error("the lease has a job as base model but not that job's files");
   return { kind: "path", path: inputs.baseDir };

@@ -44,6 +44,8 @@ export interface SpawnDeps {
   readonly command: TrainerCommand;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  /** For this process alone, beside what of `env` it gets. */
+  readonly ownEnv?: Record<string, string>;
 }
 
 /** A trainer's process as it was spawned, before anybody watches over it. */
@@ -64,7 +66,7 @@ export async function spawnTrainer(
   paths: TaskPaths,
   asked: readonly string[],
   pipes: Readonly<Record<string, number>>,
-  { command: { command, args, pythonPath }, env }: SpawnDeps,
+  { command: { command, args, pythonPath }, env, ownEnv }: SpawnDeps,
 ): Promise<SpawnedTrainer> {
   makeFolders(paths);
   const descriptors = { ANNEAL_REPORT_FD: REPORT_FD, ANNEAL_LIFE_FD: LIFE_FD, ...pipes };
@@ -76,6 +78,7 @@ export async function spawnTrainer(
       ...Object.fromEntries(Object.entries(descriptors).map(([name, fd]) => [name, String(fd)])),
       PYTHONPATH: pythonPath,
       ...taskEnv(id, paths),
+      ...ownEnv,
     }),
   });
   await new Promise<void>((resolve, reject) => {

@@ -46,7 +46,13 @@ export class WarmTrainers {
     const { warmTrainer, freeMemory, clock } = this.deps;
     if (!warmTrainer || clock.now() < this.pausedUntilMs) return;
     for (const slot of slots) {
-      if (slot.gpus.length > 1 || this.places.has(slot.id) || freeMemory() < MIN_FREE_BYTES) continue;
+      if (
+        slot.serve_bytes !== undefined ||
+        slot.gpus.length > 1 ||
+        this.places.has(slot.id) ||
+        freeMemory() < MIN_FREE_BYTES
+      )
+        continue;
       this.count += 1;
       const id = `warm-${slot.id}-${this.count}`;
       const paths = this.deps.paths.task(id);

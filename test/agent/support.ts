@@ -14,6 +14,8 @@ import { AgentApiServer } from "../harness/agent-api-server";
 
 export const SCRIPTED_TRAINER = fileURLToPath(new URL("../harness/scripted-trainer.mjs", import.meta.url).href);
 
+const SCRIPTED_SERVER = fileURLToPath(new URL("../harness/scripted-server.mjs", import.meta.url).href);
+
 /** It tells in its detail which private paths it was to try. */
 const SCRIPTED_CANARY =
   'console.log(JSON.stringify({ level: 1, detail: "scripted: " + process.argv.slice(1).join(" ") }))';
@@ -157,6 +159,7 @@ export function agentOptions({ api, dir, log }: Bench, script?: Operation[]): Ag
       args: script ? [SCRIPTED_TRAINER, JSON.stringify(script)] : [SCRIPTED_TRAINER],
       pythonPath: "/nowhere",
     },
+    servers: { small: { command: process.execPath, args: [SCRIPTED_SERVER], pythonPath: "/nowhere" }, vllm: null },
     canary: { command: process.execPath, args: ["-e", SCRIPTED_CANARY], pythonPath: "/nowhere" },
     env: { PATH: process.env["PATH"], HOME: dir },
     torchThreads: null,

@@ -28,9 +28,11 @@ import {
   type RegisterRequest,
   type ReleaseRequest,
   type ReportRequest,
+  type ServedDeployment,
   type SocketMessage,
 } from "../../protocol";
 import { AgentApiFiles } from "./agent-api-files";
+import { EngineSocketPeer } from "./engine-socket-peer";
 
 const BOOTSTRAP_TOKEN = "bootstrap-token-of-the-tests";
 
@@ -87,6 +89,11 @@ export class AgentApiServer {
   /** Answered in the next heartbeat, then forgotten. */
   renewedToken: string | null = null;
   sockets: Duplex[] = [];
+  /** Of the one engine of a test, and how often its list was asked for. */
+  deployments: ServedDeployment[] = [];
+  deploymentsAsked = 0;
+  /** Sockets of agents to the engine; the last is the one that is open. */
+  readonly engineSockets: EngineSocketPeer[] = [];
   private readonly granted = new Map<string, Lease>();
   private readonly nonces = new Map<string, string>();
   private readonly server: Server;
@@ -112,6 +119,7 @@ export class AgentApiServer {
 
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
+    for (const socket of this.engineSockets) socket.drop();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -124,6 +132,12 @@ export class AgentApiServer {
 
   dropSockets(): void {
     for (const socket of this.sockets.splice(0)) socket.destroy();
+  }
+
+  get engineSocket(): EngineSocketPeer {
+    const last = this.engineSockets.at(-1);
+    if (!last) throw new Error("no agent has opened the engine's socket");
+    return last;
   }
 
   /** The one lease of a test. */
@@ -174,7 +188,7 @@ export class AgentApiServer {
     const [, first, second, third = ""] = pathname.split("/");
     if (first === "files") return this.files.get(second ?? "", request, response);
     if (first === "parts") return this.files.put(second ?? "", Number(third), request, response);
-    const body = await readBody(request);
+    const body = request.method === "GET" ? null : await readBody(request);
     if (this.reportDelayMs > 0 && isReport(body)) await sleep(this.reportDelayMs);
     const answer = this.answer(request, pathname, body);
     if (cutAfter) {
@@ -187,7 +201,8 @@ export class AgentApiServer {
 
   private answer(request: IncomingMessage, pathname: string, body: unknown): unknown {
     const bearer = request.headers.authorization ?? "";
-    if (request.method !== "POST") throw new Refusal(400, `method ${request.method}`);
+    const isGet = /^\/agent\/v1\/leases\/[^/]+\/deployments$/.test(pathname);
+    if (request.method !== (isGet ? "GET" : "POST")) throw new Refusal(400, `method ${request.method}`);
     if (pathname === "/agent/v1/register") return this.register(bearer, strict(registerRequest, body));
     if (bearer !== `Bearer ${this.agentToken}`) throw new Refusal(401, "unauthorized");
     if (pathname === "/agent/v1/leases") return this.claim(strict(claimRequest, body));
@@ -195,6 +210,10 @@ export class AgentApiServer {
     const state = this.leases.get(leaseId);
     if (!state) throw new Refusal(404, "not_found");
     if (state.isStale) throw new Refusal(409, "stale_lease");
+    if (what === "deployments") {
+      this.deploymentsAsked += 1;
+      return { deployments: this.deployments };
+    }
     if (what === "reports") return this.report(state, strict(reportRequest, body));
     if (what === "checkpoints/begin") return this.begin(state, strict(beginCheckpointRequest, body));
     if (what === "checkpoints/commit") return this.commit(state, strict(commitCheckpointRequest, body));
@@ -227,9 +246,10 @@ export class AgentApiServer {
     this.claims.push(body);
     const before = this.granted.get(body.claim_id);
     if (before) return before;
-    const wanted = this.queue.findIndex(({ task_id: id }) => id === body.task_id);
-    const [lease] = this.queue.splice(Math.max(0, wanted), 1);
+    const fitting = this.queue.filter(({ slot_id: slot }) => body.free_slots.some(({ id }) => id === slot));
+    const lease = fitting.find(({ task_id: id }) => id === body.task_id) ?? fitting[0];
     if (!lease) return null;
+    this.queue.splice(this.queue.indexOf(lease), 1);
     this.granted.set(body.claim_id, lease);
     this.leases.set(lease.lease_id, newLeaseState(lease));
     return lease;
@@ -310,7 +330,9 @@ export class AgentApiServer {
   private upgrade(request: IncomingMessage, socket: Duplex): void {
     socket.on("error", () => undefined); // A peer that goes away is what some tests are about.
     const isKnown = request.headers.authorization === `Bearer ${this.agentToken}`;
-    if (this.isDown || request.url !== "/agent/v1/connect" || !isKnown) {
+    const engine = /^\/agent\/v1\/engines\/eng_1\/connect\?shard=0&lease=([^&]+)$/.exec(request.url ?? "");
+    const isEngine = engine !== null && this.leases.get(engine[1] ?? "")?.isStale === false;
+    if (this.isDown || (request.url !== "/agent/v1/connect" && !isEngine) || !isKnown) {
       socket.end("HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n");
       return;
     }
@@ -319,6 +341,11 @@ export class AgentApiServer {
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
     );
+    if (isEngine) {
+      const onViolation = (what: string): void => void this.violations.push(what);
+      this.engineSockets.push(new EngineSocketPeer(request.url ?? "", socket, onViolation));
+      return;
+    }
     this.sockets.push(socket);
     socket.on("data", () => undefined);
     socket.on("close", () => {

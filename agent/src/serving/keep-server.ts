@@ -1,0 +1,67 @@
+/** Keeps a model server running: one that ends by itself is started again, but not for ever. */
+import type { Clock } from "../clock";
+import type { Log } from "../log";
+import { untilAborted } from "../until-aborted";
+import { ServerFailed, type ModelServer } from "./model-server";
+
+/** A server that ends more often than this in ten minutes would do so again. */
+const MAX_ENDS = 5;
+const ENDS_WITHIN_MS = 600_000;
+const RESTART_PAUSE_MS = 500;
+const STOP_GRACE_MS = 5_000;
+
+export interface KeepServerDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly leaseId: string;
+  /** Aborts when the server is no longer wanted. */
+  readonly stopping: AbortSignal;
+  readonly start: () => Promise<ModelServer>;
+  readonly onUp: (server: ModelServer) => Promise<void>;
+  /** It has ended by itself. */
+  readonly onDown: (why: string) => Promise<void>;
+  /** It is no longer wanted, and runs until this is done. */
+  readonly drain: () => Promise<void>;
+}
+
+/** null: it was no longer wanted. Otherwise why another start is of no use; throws what this machine cannot do. */
+export async function keepServer(deps: KeepServerDeps): Promise<string | null> {
+  const { clock, stopping } = deps;
+  const endsAtMs: number[] = [];
+  while (!stopping.aborted) {
+    const end = await runOnce(deps);
+    if (end.kind === "stopped") return null;
+    if (end.kind === "failed") return end.why;
+    deps.log.warn(`${deps.leaseId}: ${end.why}; it is started again`);
+    endsAtMs.push(clock.now());
+    const recent = endsAtMs.filter((endedAtMs) => clock.now() - endedAtMs < ENDS_WITHIN_MS).length;
+    if (recent > MAX_ENDS) return `the model server has ended ${recent} times in a short time; at last: ${end.why}`;
+    await clock.sleep(RESTART_PAUSE_MS * 2 ** (recent - 1), stopping);
+  }
+  return null;
+}
+
+type End = { kind: "stopped" } | { kind: "failed"; why: string } | { kind: "ended"; why: string };
+
+async function runOnce({ start, onUp, onDown, drain, stopping }: KeepServerDeps): Promise<End> {
+  let server: ModelServer;
+  try {
+    server = await start();
+  } catch (error) {
+    if (stopping.aborted) return { kind: "stopped" };
+    if (error instanceof ServerFailed) return { kind: "failed", why: error.message };
+    throw error;
+  }
+  try {
+    await onUp(server);
+    const why = await Promise.race([server.ended, untilAborted(stopping)]);
+    if (why !== undefined) {
+      await onDown(why);
+      return { kind: "ended", why };
+    }
+    await drain();
+    return { kind: "stopped" };
+  } finally {
+    await server.stop(STOP_GRACE_MS);
+  }
+}
