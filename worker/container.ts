@@ -24,6 +24,7 @@ import { sweepDeleted } from "./services/sweep-deleted";
 import { sweepImports } from "./services/sweep-imports";
 import { verifyCheckpoint } from "./services/verify-checkpoint";
 
+export * from "./container/engine-objects";
 export * from "./container/objects";
 
 /** The use-cases, for the edges. `later` is the request's `waitUntil`; only tests give `faults`. */
@@ -39,7 +40,7 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     ...jobServices(p),
     ...taskServices(p),
     ...agentServices(p),
-    ...engineServices(),
+    ...engineServices(p),
     ...runServices(p),
     ...moduleServices(p),
     ...tokenServices(p),

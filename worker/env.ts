@@ -3,7 +3,7 @@ import { z } from "zod";
 import { parseId } from "./domain/ids";
 import { isLoopback } from "./domain/loopback";
 import type { OutsideIssuer, QueueMessage, Settings, VerifyMessage } from "./domain/ports";
-import type { AgentObjectRpc, JobObjectRpc, UploadObjectRpc } from "./objects/rpc";
+import type { AgentObjectRpc, EngineObjectRpc, JobObjectRpc, UploadObjectRpc } from "./objects/rpc";
 
 export interface Env {
   DB: D1Database;
@@ -11,6 +11,7 @@ export interface Env {
   JOB: DurableObjectNamespace<JobObjectRpc>;
   AGENT: DurableObjectNamespace<AgentObjectRpc>;
   UPLOAD: DurableObjectNamespace<UploadObjectRpc>;
+  ENGINE: DurableObjectNamespace<EngineObjectRpc>;
   DISPATCH: Queue<QueueMessage>;
   VERIFY: Queue<VerifyMessage>;
   ASSETS: Fetcher;

@@ -7,6 +7,7 @@ import { consumeDeadLetters, consumeDispatch } from "./queues/dispatch";
 import { consumeVerify } from "./queues/verify";
 
 export { AgentObject } from "./objects/agent-object";
+export { EngineObject } from "./objects/engine-object";
 export { JobObject } from "./objects/job-object";
 export { UploadObject } from "./objects/upload-object";
 
@@ -33,9 +34,10 @@ export default {
     } else await consumeDispatch(batch, (jobId) => services(env, laterIn(ctx)).tickJob(jobId));
   },
   async scheduled(_event, env, ctx) {
-    const { sweep, sweepBytes, sweepDeleted, sweepImports, rotateKeys } = services(env, laterIn(ctx));
+    const { sweep, sweepEngines, sweepBytes, sweepDeleted, sweepImports, rotateKeys } = services(env, laterIn(ctx));
     // Jobs first: nothing that waits for bytes may keep them.
     await sweep();
+    await sweepEngines();
     await sweepBytes();
     await sweepDeleted();
     await sweepImports();

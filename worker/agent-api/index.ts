@@ -40,6 +40,10 @@ export function registerAgentApi(root: Hono<HttpEnv>, deps: EdgeDeps): void {
     return c.json(await c.var.services.putPart(c.req.param("token"), stream, c.req.header("content-md5") ?? ""));
   });
   app.get("/connect", open, agentAuth, (c) => c.var.services.connectAgent(c.var.agent, c.req.raw));
+  app.get("/engines/:engine/connect", open, agentAuth, (c) => {
+    const query = { lease: c.req.query("lease") ?? "", shard: c.req.query("shard") ?? "0" };
+    return c.var.services.connectEngine(c.var.agent, c.req.param("engine"), query, c.req.raw);
+  });
   app.post("/leases", open, agentAuth, async (c) => {
     const lease = await c.var.services.leaseTask(c.var.agent, await body(c, claimRequest), c.var.origin);
     return lease ? c.json(lease) : c.body(null, 204);
@@ -49,6 +53,9 @@ export function registerAgentApi(root: Hono<HttpEnv>, deps: EdgeDeps): void {
 }
 
 function registerLeaseRoutes(app: Hono<AgentEnv>, open: MiddlewareHandler<AgentEnv>): void {
+  app.get("/leases/:lease/deployments", open, agentAuth, async (c) =>
+    c.json(await c.var.services.servedDeployments(c.var.agent, c.req.param("lease"), c.var.origin)),
+  );
   app.post("/leases/:lease/reports", open, agentAuth, async (c) =>
     c.json(await c.var.services.reportTask(c.var.agent, c.req.param("lease"), await body(c, reportRequest))),
   );

@@ -3,7 +3,7 @@ import type { Faults } from "../domain/faults";
 import { newId } from "../domain/ids";
 import type { Clock, Ids, Later } from "../domain/ports";
 import { configOf, type Env } from "../env";
-import { ObjectAgentDirectory, ObjectJobDoors, ObjectUploadSessions } from "../objects/doors";
+import { ObjectAgentDirectory, ObjectEngineDoors, ObjectJobDoors, ObjectUploadSessions } from "../objects/doors";
 import { WorkerDispatchQueue } from "../queues/dispatch";
 import { WorkerVerifyQueue } from "../queues/verify";
 import { D1AccountStore } from "../stores/account-store";
@@ -13,7 +13,9 @@ import { D1BegunStore } from "../stores/begun-store";
 import { R2BlobStore } from "../stores/blob-store";
 import { databases } from "../stores/database";
 import { D1DeletionStore } from "../stores/deletion-store";
+import { D1DeploymentStore } from "../stores/deployment-store";
 import { digestStream, md5Base64, RunningDigest, sha256Hex, toHex } from "../stores/digests";
+import { D1EngineStore } from "../stores/engine-store";
 import { D1EnvironmentStore } from "../stores/environment-store";
 import { D1JobStore } from "../stores/job-store";
 import { JwtKeys } from "../stores/jwt-keys";
@@ -70,6 +72,9 @@ export function ports(env: Env, later: Later, faults: Faults) {
     begun: new D1BegunStore(dbs),
     deletions: new D1DeletionStore(dbs),
     agents: new D1AgentStore(dbs),
+    engines: new D1EngineStore(dbs),
+    deployments: new D1DeploymentStore(dbs),
+    engineDoors: new ObjectEngineDoors(env.ENGINE),
     environments: new D1EnvironmentStore(dbs),
     trainingSessions: new D1TrainingSessionStore(dbs),
     uploads: new D1UploadStore(dbs),

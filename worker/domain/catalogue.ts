@@ -15,7 +15,7 @@ export interface CatalogueModel {
   type: CatalogueType;
   tasks: readonly Method[];
   isLanguageModel: boolean;
-  /** Shared inference without an engine of one's own. */
+  /** Called by its own name, without an engine that somebody has made. */
   supportServerless: boolean;
   templates: Readonly<Partial<Record<Method, ParameterTemplate>>>;
 }
@@ -122,7 +122,7 @@ function languageModel(name: string, type: "completion" | "chat", hubId: string 
     source,
     tasks: LANGUAGE_MODEL_TASKS,
     isLanguageModel: true,
-    supportServerless: false,
+    supportServerless: true,
     templates,
   };
 }
@@ -130,7 +130,9 @@ function languageModel(name: string, type: "completion" | "chat", hubId: string 
 function encoder(name: string, type: "classification" | "embeddings", hubId: string | null): CatalogueModel {
   const templates = { classification: ENCODER, regression: ENCODER, embedding: ENCODER };
   const source = sourceOf(hubId);
-  return { name, type, source, tasks: ENCODER_TASKS, isLanguageModel: false, supportServerless: false, templates };
+  // One without a head that was trained tells nothing apart.
+  const supportServerless = type === "embeddings";
+  return { name, type, source, tasks: ENCODER_TASKS, isLanguageModel: false, supportServerless, templates };
 }
 
 /** Tiny models that the trainer makes on the spot, so that the main job needs no network, have no hub id. */

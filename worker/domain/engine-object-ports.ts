@@ -60,3 +60,26 @@ export interface EngineDoor extends RelayEvents {
   deactivate(reason: "asked" | "idle" | "schedule"): Promise<EngineRecord>;
   onAlarm(): Promise<void>;
 }
+
+/**
+ * What an engine's object remembers besides D1. Points in time, but for the count of failures.
+ * `last_activity`: when a request last began or ended, or a model came up. `held_until`: somebody has deactivated it within
+ * its hours, and it stays down till then. `failures`: runs in a row that ended by themselves; `failed_at`: the last of them.
+ */
+export type EngineFact = "last_activity" | "held_until" | "failures" | "failed_at";
+
+/** `check`: something is under way that a crash could leave half done. `retry`: a failed run of an engine in its hours. */
+export const ENGINE_TIMERS = ["check", "idle", "schedule", "retry"] as const;
+export type EngineTimer = (typeof ENGINE_TIMERS)[number];
+
+/** An engine's object's own memory. All sync, but for its end. */
+export interface EngineLocal {
+  fact(name: EngineFact): number | null;
+  setFact(name: EngineFact, value: number | null): void;
+  /** Arms the object's alarm for the earliest of its timers. */
+  setTimer(name: EngineTimer, atMs: number): void;
+  clearTimer(name: EngineTimer): void;
+  dueTimers(nowMs: number): EngineTimer[];
+  /** Nothing is kept, the relay's log included; what is left is of no use any more. */
+  erase(): Promise<void>;
+}

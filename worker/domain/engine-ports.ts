@@ -40,18 +40,18 @@ export type EngineChange = Partial<
 >;
 
 export interface EngineStore {
-  /** With its first deployment, in one batch. Throws `conflict` naming what has the name already. */
+  /** With its first deployment, in one batch. Throws `conflict`, whose `facts.taken` says what is another's: `engine`, `deployment` or `serverless`. */
   create(engine: EngineRecord, deployment: DeploymentRecord | null): Promise<void>;
   get(accountId: string, id: string): Promise<EngineRecord | null>;
   /** The account's engine of a catalogue model that is called by its own name. */
-  serverless(accountId: string, baseModel: string): Promise<ServedModel | null>;
+  serverless(accountId: string, baseModel: string): Promise<EngineRecord | null>;
   /** For its own object: one that was deleted too. */
   load(id: string): Promise<EngineRecord | null>;
   list(accountId: string, filter: EngineFilter, page: PageRequest): Promise<Page<EngineRecord>>;
-  /** Guarded by the version; null when somebody else has written since. */
+  /** Guarded by the version; null when somebody else has written since. What is deleted takes its deployments' names with it. */
   change(engine: EngineRecord, change: EngineChange, nowMs: number): Promise<EngineRecord | null>;
-  /** Those that are not inactive, for the sweep: the least recently changed first. */
-  running(limit: number): Promise<string[]>;
+  /** Those that are up or have a schedule, and were to be looked at by `nowMs`: they are due again at `nextMs`. */
+  takeDue(nowMs: number, nextMs: number, limit: number): Promise<string[]>;
 }
 
 export interface DeploymentStore {
@@ -91,8 +91,8 @@ export interface EngineDoorStub {
   /** Its deployments are not what they were: agents are told. Wakes an engine whose rule does not forbid it. */
   deploymentsChanged(wakes: boolean): Promise<void>;
   configure(change: Pick<EngineChange, "management" | "replicas">): Promise<EngineRecord>;
-  /** Ends what runs, and the object keeps nothing. */
-  remove(): Promise<void>;
+  /** Its end, for good; `erases`: its log of requests goes too. Safe to repeat. */
+  remove(erases: boolean): Promise<void>;
   /** Heals what a lost alarm or a crash has left. */
   tick(): Promise<void>;
   /** The answer, streamed; or a DomainError before its first byte. Waits for an engine that has to come up first. */

@@ -33,9 +33,18 @@ export const FAULT_POINTS = [
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
+/** And those of engines (services/engine-door.ts). */
+export const ENGINE_FAULT_POINTS = [
+  /** D1 has an engine's new status; its serve tasks and its sockets are as they were. */
+  "engine_changed",
+  /** An engine's serve tasks are in D1; its row does not name them. */
+  "serve_tasks_made",
+] as const;
+export type EngineFaultPoint = (typeof ENGINE_FAULT_POINTS)[number];
+
 export interface Faults {
   /** Called wherever a crash would matter. A test's may throw, wait, or end the object. */
-  at(point: FaultPoint): void | Promise<void>;
+  at(point: FaultPoint | EngineFaultPoint): void | Promise<void>;
 }
 
 /** What runs in production: nothing. */

@@ -144,6 +144,8 @@ function started(job: JobRecord, resumedFromStep: number): Decision {
   return {
     status: "running",
     started: true,
+    // A serve task commits nothing that would show it to be well: it is by being up.
+    ...(job.task.kind === "serve" ? { lostInARow: 0 } : {}),
     events: [
       {
         type: "running",

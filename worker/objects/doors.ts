@@ -2,7 +2,15 @@
 import type { AgentPrincipal, SlotOffer } from "../domain/agents";
 import { unwrap, type Answer } from "../domain/errors";
 import type { UploadSessions, UploadSessionStub } from "../domain/upload-ports";
-import type { AgentDirectory, JobDoors, JobDoorStub, StreamEventPage } from "../domain/ports";
+import type {
+  AgentDirectory,
+  EngineDoors,
+  EngineDoorStub,
+  JobDoors,
+  JobDoorStub,
+  ServingAgent,
+  StreamEventPage,
+} from "../domain/ports";
 import type { Env } from "../env";
 
 export class ObjectJobDoors implements JobDoors {
@@ -90,4 +98,47 @@ export class ObjectUploadSessions implements UploadSessions {
       expire: async (id) => unwrap(await object.expire(id)),
     };
   }
+}
+
+/** The only one today; an engine with more agents than one object can carry will have more. */
+const FIRST_ENGINE_SHARD = "0";
+
+export class ObjectEngineDoors implements EngineDoors {
+  readonly #namespace: Env["ENGINE"];
+
+  constructor(namespace: Env["ENGINE"]) {
+    this.#namespace = namespace;
+  }
+
+  of(engineId: string): EngineDoorStub {
+    const object = this.#namespace.getByName(engineObjectName(engineId));
+    return {
+      wake: async () => unwrap(await object.wake(engineId)),
+      deactivate: async () => unwrap(await object.deactivate(engineId)),
+      reactivate: async () => unwrap(await object.reactivate(engineId)),
+      deploymentsChanged: async (wakes) => unwrap(await object.deploymentsChanged(engineId, wakes)),
+      configure: async (change) => unwrap(await object.configure(engineId, change)),
+      remove: async (erases) => unwrap(await object.remove(engineId, erases)),
+      tick: async () => unwrap(await object.tick(engineId)),
+      // RPC carries a Response inside data, though its types do not know it.
+      serve: async (call) => unwrap(await (object.serve(engineId, call) as Promise<Answer<Response>>)),
+      requests: async (deploymentId, page) => unwrap(await object.requests(engineId, deploymentId, page)),
+      metrics: async (deploymentIds) => unwrap(await object.metrics(engineId, deploymentIds)),
+      // A socket comes back from `fetch` alone.
+      connect: (agent, request) => object.fetch(engineSocketRequest(engineId, agent, request)),
+    };
+  }
+}
+
+export function engineObjectName(engineId: string): string {
+  return `engine:${engineId}:${FIRST_ENGINE_SHARD}`;
+}
+
+/** The agent's request, with what the worker has found of it in place of what the agent has sent. */
+function engineSocketRequest(engineId: string, { agentId, taskId, epoch }: ServingAgent, request: Request): Request {
+  const query = new URLSearchParams({ engine: engineId, agent: agentId, task: taskId, epoch: String(epoch) });
+  return new Request(`https://engine.internal/?${query.toString()}`, {
+    headers: { upgrade: "websocket" },
+    method: request.method,
+  });
 }

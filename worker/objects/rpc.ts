@@ -1,7 +1,7 @@
 /** What the objects answer over RPC. Errors cross as data (`Answer`), since their class would not. */
 import type { SlotOffer } from "../domain/agents";
 import type { Answer } from "../domain/errors";
-import type { JobDoorStub } from "../domain/ports";
+import type { EngineDoorStub, JobDoorStub } from "../domain/ports";
 import type { UploadSessionStub } from "../domain/upload-ports";
 
 /** Each call of the door brings the job's id, since an object does not know its own name. */
@@ -18,6 +18,14 @@ export type UploadObjectRpc = Rpc.DurableObjectBranded & {
     ...request: Parameters<UploadSessionStub[Call]>
   ) => Promise<Answer<Awaited<ReturnType<UploadSessionStub[Call]>>>>;
 };
+
+/** As a job's: each call brings the engine's id. An agent's socket comes by `fetch`, with `engineSocketRequest`'s parameters. */
+export type EngineObjectRpc = Rpc.DurableObjectBranded & {
+  [Call in Exclude<keyof EngineDoorStub, "connect">]: (
+    engineId: string,
+    ...request: Parameters<EngineDoorStub[Call]>
+  ) => Promise<Answer<Awaited<ReturnType<EngineDoorStub[Call]>>>>;
+} & { fetch(request: Request): Promise<Response> };
 
 export interface AgentObjectRpc extends Rpc.DurableObjectBranded {
   fetch(request: Request): Promise<Response>;

@@ -15,6 +15,16 @@ export async function cancelJob(ports: ControlPorts, job: JobRecord): Promise<Jo
   return command(ports, job, "cancel");
 }
 
+/** One that ends by itself in the meantime has ended all the same. */
+export async function cancelLive(ports: ControlPorts, job: JobRecord): Promise<void> {
+  try {
+    await cancelJob(ports, job);
+  } catch (error) {
+    const hasEnded = error instanceof DomainError && ["not_cancellable", "illegal_transition"].includes(error.code);
+    if (!hasEnded) throw error;
+  }
+}
+
 /** A queued job is paused at once; one that an agent holds, when the agent has saved its work and given it back. */
 export async function pauseJob(ports: ControlPorts, job: JobRecord): Promise<JobRecord> {
   return command(ports, job, "pause");

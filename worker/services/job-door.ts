@@ -14,7 +14,16 @@ import type { Faults } from "../domain/faults";
 import { leaseId } from "../domain/ids";
 import type { JobEvent, JobRecord } from "../domain/job";
 import { decide, isLive, isTerminal, type Decision, type JobCommand, type Refusal } from "../domain/job-state";
-import type { AgentDirectory, CheckpointStore, Clock, DispatchQueue, JobLocal, JobStore, Later } from "../domain/ports";
+import type {
+  AgentDirectory,
+  CheckpointStore,
+  Clock,
+  DispatchQueue,
+  EngineDoors,
+  JobLocal,
+  JobStore,
+  Later,
+} from "../domain/ports";
 import { percentDone } from "../domain/progress";
 import { DISPATCH_DELAY_SECONDS, type OfferJob } from "./offer-job";
 import { transitionId } from "./transition-id";
@@ -35,6 +44,7 @@ export interface DoorPorts {
   clock: Clock;
   queue: DispatchQueue;
   agents: AgentDirectory;
+  engineDoors: EngineDoors;
   offer: OfferJob;
   later: Later;
   leaseMs: number;
@@ -242,7 +252,10 @@ export class JobDoor {
   }
 
   #effects(before: JobRecord, after: JobRecord): void {
-    const { agents, queue, offer, later } = this.#ports;
+    const { agents, queue, offer, later, engineDoors } = this.#ports;
+    // A serve task that is up, lost or over makes its engine something else.
+    const { serve } = after.spec;
+    if (serve && after.status !== before.status) later(engineDoors.of(serve.engine_id).tick());
     if (after.status === "queued" && before.status !== "queued") {
       later(offer(after));
       later(queue.send({ type: "tick", jobId: after.id }, DISPATCH_DELAY_SECONDS));

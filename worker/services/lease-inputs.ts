@@ -34,7 +34,7 @@ type TestFunction = TestInputs["functions"][number];
 /** Throws a `DomainError` for an input that is gone. */
 export async function leaseInputs(ports: InputPorts, job: JobRecord, origin: string): Promise<Inputs> {
   const [dataset, preprocessed, evalDataset, functions, baseCheckpoint, resume, test] = await Promise.all([
-    job.task.kind === "import" ? null : datasetInput(ports, job, job.datasetId, origin),
+    job.datasetId === "" ? null : datasetInput(ports, job, job.datasetId, origin),
     preprocessedInput(ports, job, origin),
     evalDatasetInput(ports, job, origin),
     rewardFunctions(ports, job, origin),

@@ -20,7 +20,7 @@ import {
   type ModuleAction,
 } from "../domain/module-state";
 import type { JobStore } from "../domain/ports";
-import { cancelJob, type ControlPorts } from "./control-job";
+import { cancelLive, type ControlPorts } from "./control-job";
 import type { KeyedModuleCall, ModuleCall, ModuleView } from "./module-services";
 
 export interface ModulePorts {
@@ -92,16 +92,6 @@ export function taskRoute(kind: TaskKind): string {
 
 export function taskKeyPrefix(sessionId: string): string {
   return `${sessionId}.`;
-}
-
-/** One that ends by itself in the meantime has ended all the same. */
-export async function cancelLive(ports: ControlPorts, job: JobRecord): Promise<void> {
-  try {
-    await cancelJob(ports, job);
-  } catch (error) {
-    const hasEnded = error instanceof DomainError && ["not_cancellable", "illegal_transition"].includes(error.code);
-    if (!hasEnded) throw error;
-  }
 }
 
 /** Somebody else's call came between. */

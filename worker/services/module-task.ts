@@ -2,11 +2,11 @@
 import type { TrainerTaskKind } from "../../protocol";
 import type { JobRecord } from "../domain/job";
 import type { ModuleChanges, ModuleSession } from "../domain/module-sessions";
+import { cancelLive } from "./control-job";
 import type { CreatePorts } from "./create-job";
 import type { SpecPorts } from "./job-spec";
 import type { ModuleView } from "./module-services";
 import {
-  cancelLive,
   cancelOlder,
   changedMeanwhile,
   taskKeyPrefix,

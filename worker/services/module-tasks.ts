@@ -12,18 +12,10 @@ import {
 } from "../domain/module-config";
 import type { ModuleSession } from "../domain/module-sessions";
 import { importState, moduleState, refusal } from "../domain/module-state";
+import { cancelLive } from "./control-job";
 import { cachedTask, contentName } from "./module-cache";
 import type { KeyedModuleCall, ModuleView } from "./module-services";
-import {
-  cancelLive,
-  cancelTasks,
-  heldSession,
-  inProjectOf,
-  jobOf,
-  requireState,
-  taskOf,
-  viewOf,
-} from "./module-session";
+import { cancelTasks, heldSession, inProjectOf, jobOf, requireState, taskOf, viewOf } from "./module-session";
 import { attach, idempotencyOf, type ModuleTaskPorts } from "./module-task";
 import type { JobRequest } from "./services";
 import { submitJob } from "./submit-job";

@@ -4,8 +4,11 @@ import type { DeploymentRecord, EngineRecord, ServedModel } from "../domain/engi
 import type { Database } from "./database";
 import { deployments, engines } from "./schema";
 
+/** When the sweep looks at it is the store's affair. */
+const { sweepAfterMs: _sweep, ...engineColumns } = getTableColumns(engines);
+
 /** Drizzle groups the columns of a join by these names. */
-const joined = { deployment: getTableColumns(deployments), engine: getTableColumns(engines) };
+const joined = { deployment: getTableColumns(deployments), engine: engineColumns };
 
 /** `where` is over both tables. */
 export function selectServed(db: Database, where: SQL | undefined) {
@@ -14,4 +17,8 @@ export function selectServed(db: Database, where: SQL | undefined) {
 
 export function toServed(row: { deployment: DeploymentRecord; engine: EngineRecord }): ServedModel {
   return row;
+}
+
+export function toEngine({ sweepAfterMs: _swept, ...engine }: typeof engines.$inferSelect): EngineRecord {
+  return engine;
 }

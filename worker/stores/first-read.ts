@@ -3,7 +3,7 @@ import { and, eq, isNull, ne, or, sql, type SQL, type SQLWrapper } from "drizzle
 import type { BatchItem } from "drizzle-orm/batch";
 import type { FirstRead, FirstReadResult } from "../domain/ports";
 import type { Database } from "./database";
-import { selectServed } from "./engine-rows";
+import { selectServed, toEngine, toServed } from "./engine-rows";
 import { joinedJob, toJob } from "./job-rows";
 import { selectActive, toModuleSession } from "./module-session-store";
 import { isSeen } from "./run-filters";
@@ -76,12 +76,14 @@ export function firstReadOf(db: Database, read: FirstRead, owner: SQLWrapper): F
         .select()
         .from(engines)
         .where(mine(engines, isNull(engines.deletedAtMs)));
-      return of(query, (engine) => ({ engine }));
+      return of(query, (row) => ({ engine: toEngine(row) }));
     }
     case "deployment":
-      return of(selectServed(db, mine(deployments, isNull(deployments.deletedAtMs))), (served) => ({ served }));
+      return of(selectServed(db, mine(deployments, isNull(deployments.deletedAtMs))), (row) => ({
+        served: toServed(row),
+      }));
     case "served":
-      return of(selectServed(db, meant(read, owner)), (served) => ({ served }));
+      return of(selectServed(db, meant(read, owner)), (row) => ({ served: toServed(row) }));
     case "session":
       return of(selectSessions(db, mine(trainingSessions)), (row) => ({ session: toSession(row) }));
   }

@@ -549,6 +549,8 @@ export const engines = sqliteTable(
     activeSinceMs: integer("active_since_ms"),
     deactivatedAtMs: integer("deactivated_at_ms"),
     deletedAtMs: integer("deleted_at_ms"),
+    /** When the sweep looks at it next, should its object have lost its alarm; null: there is nothing that could be missed. */
+    sweepAfterMs: integer("sweep_after_ms"),
   },
   (t) => [
     index("engines_by_account").on(t.accountId, t.id),
@@ -560,9 +562,9 @@ export const engines = sqliteTable(
     uniqueIndex("engines_serverless")
       .on(t.accountId, t.baseModel)
       .where(sql`is_serverless = 1 AND deleted_at_ms IS NULL`),
-    index("engines_running")
-      .on(t.updatedAtMs)
-      .where(sql`status <> 'inactive'`),
+    index("engines_to_sweep")
+      .on(t.sweepAfterMs)
+      .where(sql`sweep_after_ms IS NOT NULL`),
   ],
 );
 

@@ -1,0 +1,392 @@
+/**
+ * The only caller of an engine's transitions; it lives in the engine's object and runs them one at a time. D1 decides what
+ * the engine is; its serve tasks and its sockets follow, and what a crash leaves between two writes is put right by whoever
+ * comes next: the `check` timer at the latest. Rules are looked at each time, not remembered: a timer only makes the door look.
+ */
+import { isTerminal } from "../domain/job-state";
+import { DomainError, notFound } from "../domain/errors";
+import { ENGINE_TIMERS, type EngineDoor, type EngineLocal, type EngineRelay } from "../domain/engine-object-ports";
+import { idleEndMs, mayWake, mustBeUp, pauseEndMs } from "../domain/engine-rules";
+import { isOutOfHours, nextBeginMs, serviceAt } from "../domain/engine-schedule";
+import type { EngineRecord } from "../domain/engines";
+import type { JobRecord } from "../domain/job";
+import type { DeploymentStore, EngineChange, EngineStore, ServingAgent } from "../domain/ports";
+import { cancelTasks, serveTask, unendedTasks, type ServeTaskPorts } from "./serve-tasks";
+
+/** How long what is under way may take before the timer looks what became of it. */
+const CHECK_MS = 10_000;
+/** Between two tries of an alarm's work while D1 is away. */
+const ALARM_RETRY_MS = 5_000;
+/** D1 and the object learn of a busy engine's requests this often at most. */
+const TOLD_EVERY_MS = 60_000;
+const NOTED_EVERY_MS = 1_000;
+const REMIND_EVERY_MS = 10_000;
+
+export interface EngineDoorPorts extends ServeTaskPorts {
+  engineId: string;
+  local: EngineLocal;
+  engines: EngineStore;
+  deployments: DeploymentStore;
+  relay: EngineRelay;
+}
+
+export class ServingDoor implements EngineDoor {
+  readonly #ports: EngineDoorPorts;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Requests may come by the thousand while their engine is down: they share one look. */
+  readonly #wakes = new Map<string, Promise<EngineRecord>>();
+  #activeAtMs = 0;
+  #notedAtMs = 0;
+  #toldAtMs = 0;
+  #remindedAtMs = 0;
+
+  constructor(ports: EngineDoorPorts) {
+    this.#ports = ports;
+  }
+
+  settled(): Promise<EngineRecord> {
+    return this.#oneAtATime(() => this.#settled());
+  }
+
+  wake(reason: "request" | "asked" | "schedule"): Promise<EngineRecord> {
+    const shared = this.#wakes.get(reason);
+    if (shared) return shared;
+    const wake = this.#oneAtATime(async () => {
+      this.#wakes.delete(reason);
+      return this.#wake(reason);
+    });
+    this.#wakes.set(reason, wake);
+    return wake;
+  }
+
+  /** By somebody's wish: throws `illegal_transition` when it is up or on its way. */
+  reactivate(): Promise<EngineRecord> {
+    return this.#oneAtATime(async () => {
+      const engine = await this.#settled();
+      if (engine.status !== "inactive") throw wrongState(engine);
+      return this.#start(engine);
+    });
+  }
+
+  deactivate(reason: "asked" | "idle" | "schedule"): Promise<EngineRecord> {
+    return this.#oneAtATime(async () => {
+      const { local, clock } = this.#ports;
+      const engine = await this.#settled();
+      if (engine.status === "inactive") throw wrongState(engine);
+      const { management } = engine;
+      if (reason === "asked" && management.kind === "schedule") {
+        local.setFact("held_until", nextBeginMs(management, clock.nowMs()));
+      }
+      return this.#stop(engine, {});
+    });
+  }
+
+  /** Agents are told; `wakes`: an engine whose hours do not forbid it comes up. */
+  deploymentsChanged(wakes: boolean): Promise<void> {
+    return this.#oneAtATime(async () => {
+      const engine = await this.#settled();
+      this.#ports.relay.tell({ type: "deployments_changed" });
+      if (!wakes || engine.status !== "inactive") return;
+      if (!isOutOfHours(engine.management, this.#ports.clock.nowMs())) await this.#start(engine);
+    });
+  }
+
+  configure(change: Pick<EngineChange, "management" | "replicas">): Promise<EngineRecord> {
+    return this.#oneAtATime(async () => {
+      const { local, clock } = this.#ports;
+      const engine = await this.#change(await this.#settled(), change);
+      if (change.management === undefined) return this.#settled();
+      local.setFact("held_until", null);
+      // From now on, and not from the last request on: nobody shall lose a running engine by choosing another rule.
+      this.#note(clock.nowMs());
+      const mustEnd = engine.status !== "inactive" && isOutOfHours(change.management, clock.nowMs());
+      if (mustEnd) await this.#stop(engine, {});
+      return this.#settled();
+    });
+  }
+
+  /** Its end, for good. Safe to repeat. `erases`: what requests it has had is forgotten too. */
+  remove(erases: boolean): Promise<void> {
+    return this.#oneAtATime(async () => {
+      const { clock, engines, local } = this.#ports;
+      const engine = await engines.load(this.#ports.engineId);
+      if (!engine) throw notFound("engine");
+      local.setTimer("check", clock.nowMs() + CHECK_MS);
+      if (engine.deletedAtMs === null) {
+        const nowMs = clock.nowMs();
+        const deactivatedAtMs = engine.status === "inactive" ? engine.deactivatedAtMs : nowMs;
+        await this.#change(engine, { status: "inactive", deactivatedAtMs, deletedAtMs: nowMs });
+        await this.#ports.faults.at("engine_changed");
+      }
+      await this.#leaveNothing(engine);
+      if (erases) await local.erase();
+    });
+  }
+
+  /** Whatever is due, and whatever a lost alarm or a crash has left. */
+  onAlarm(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      const { local, clock } = this.#ports;
+      // Should what follows fail, or the object die in it, this rings again.
+      for (const timer of local.dueTimers(clock.nowMs())) {
+        if (timer !== "schedule") local.setTimer(timer, clock.nowMs() + ALARM_RETRY_MS);
+      }
+      try {
+        await this.#settled();
+      } catch (error) {
+        if (error instanceof DomainError && error.code === "not_found") return;
+        local.setTimer("check", clock.nowMs() + ALARM_RETRY_MS);
+        throw error;
+      }
+    });
+  }
+
+  onServing(agent: ServingAgent): void {
+    this.#happened(agent, (engine) => this.#active(engine).then(() => undefined));
+  }
+
+  onReady(agent: ServingAgent, deploymentId: string, labels: string[] | null): void {
+    this.#happened(agent, async (found) => {
+      const engine = await this.#active(found);
+      const { deployments, clock, local } = this.#ports;
+      await deployments.markReady(deploymentId, engine.run, labels, clock.nowMs());
+      local.setFact("failures", null);
+    });
+  }
+
+  onFailed(agent: ServingAgent, deploymentId: string, message: string): void {
+    this.#happened(agent, async () => {
+      const { deployments, relay, clock } = this.#ports;
+      // What another agent serves is not at fault.
+      if (relay.isReady(deploymentId)) return;
+      await deployments.markFailed(deploymentId, message, clock.nowMs());
+      relay.tell({ type: "deployments_changed" });
+    });
+  }
+
+  /** It comes back by itself, or its lease runs out, which its task's object tells. */
+  onGone(): void {
+    return;
+  }
+
+  /** On the path of every request: D1 and the object's rows are told now and then. */
+  onActivity(): void {
+    const nowMs = this.#ports.clock.nowMs();
+    this.#activeAtMs = nowMs;
+    if (this.#ports.relay.openStreams() === 0 || nowMs - this.#notedAtMs > NOTED_EVERY_MS) this.#note(nowMs);
+    if (nowMs - this.#toldAtMs <= TOLD_EVERY_MS) return;
+    this.#toldAtMs = nowMs;
+    this.#ports.later(
+      this.#oneAtATime(async () => {
+        const engine = await this.#load();
+        await this.#change(engine, { lastAccessAtMs: nowMs });
+      }),
+    );
+  }
+
+  /** What an agent tells counts while its task is one of the present run. */
+  #happened(agent: ServingAgent, work: (engine: EngineRecord) => Promise<void>): void {
+    this.#ports.later(
+      this.#oneAtATime(async () => {
+        const engine = await this.#load();
+        if (engine.status === "inactive" || !engine.taskIds.includes(agent.taskId)) return;
+        await work(engine);
+        this.#note(this.#ports.clock.nowMs());
+        this.#arm(await this.#load());
+      }),
+    );
+  }
+
+  async #active(engine: EngineRecord): Promise<EngineRecord> {
+    if (engine.status === "active") return engine;
+    return this.#change(engine, { status: "active", activeSinceMs: this.#ports.clock.nowMs() });
+  }
+
+  async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work, work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #load(): Promise<EngineRecord> {
+    const engine = await this.#ports.engines.load(this.#ports.engineId);
+    if (!engine) throw notFound("engine");
+    if (engine.deletedAtMs === null) return engine;
+    await this.#leaveNothing(engine);
+    throw notFound("engine");
+  }
+
+  async #leaveNothing(engine: EngineRecord): Promise<void> {
+    this.#ports.relay.keepOnly([], "the engine was deleted");
+    await cancelTasks(this.#ports, await unendedTasks(this.#ports, engine), []);
+    for (const timer of ENGINE_TIMERS) this.#ports.local.clearTimer(timer);
+  }
+
+  async #change(engine: EngineRecord, change: EngineChange): Promise<EngineRecord> {
+    const after = await this.#ports.engines.change(engine, change, this.#ports.clock.nowMs());
+    if (after) return after;
+    throw new DomainError("unavailable", "the engine has just changed; try again", { retryAfterSeconds: 1 });
+  }
+
+  /** The engine as its row, its tasks and its rule have it. */
+  async #settled(): Promise<EngineRecord> {
+    const { local, clock } = this.#ports;
+    const found = await this.#load();
+    let engine = found.status === "inactive" ? await this.#keptDown(found) : await this.#keptUp(found);
+    // A timer of a schedule stands for its next change: one that is due out of hours was an end.
+    const hasEnded = local.dueTimers(clock.nowMs()).includes("schedule") && this.#isOutOfHours(engine);
+    const isDone = hasEnded || this.#isIdle(engine);
+    if (isDone && engine.status !== "inactive") engine = await this.#stop(engine, {});
+    if (mustBeUp(engine, this.#memory(), clock.nowMs())) engine = await this.#start(engine);
+    local.clearTimer("check");
+    this.#arm(engine);
+    return engine;
+  }
+
+  async #keptDown(engine: EngineRecord): Promise<EngineRecord> {
+    const { relay } = this.#ports;
+    if (relay.agents().length > 0) relay.keepOnly([], "the engine was deactivated");
+    await cancelTasks(this.#ports, await unendedTasks(this.#ports, engine), []);
+    return engine;
+  }
+
+  async #keptUp(engine: EngineRecord): Promise<EngineRecord> {
+    const unended = await unendedTasks(this.#ports, engine);
+    const live = unended.filter(({ id }) => engine.taskIds.includes(id));
+    if (engine.taskIds.length > 0 && live.length === 0) return this.#failed(engine);
+    const after = live.length < engine.replicas ? await this.#staffed(engine, live) : engine;
+    // What no row names goes, and of those that are too many the newest.
+    const made = after.taskIds.slice(engine.taskIds.length);
+    const wanted = live.slice(0, after.replicas).map(({ id }) => id);
+    await cancelTasks(this.#ports, unended, [...wanted, ...made]);
+    return this.#shown(after, live);
+  }
+
+  /** Places that are empty are filled; one whose task has failed is not, since it would fail again. */
+  async #staffed(engine: EngineRecord, live: JobRecord[]): Promise<EngineRecord> {
+    const { jobs, faults } = this.#ports;
+    const ids = engine.taskIds.filter((id) => live.every((task) => task.id !== id));
+    const ended = await Promise.all(ids.map((id) => jobs.load(id)));
+    const failed = ended.filter((task) => task !== null && task.status !== "cancelled").length;
+    const missing = engine.replicas - live.length - failed;
+    if (missing <= 0) return engine;
+    const places = Array.from({ length: missing }, (_, n) => engine.taskIds.length + 1 + n);
+    const made = await Promise.all(places.map((place) => serveTask(this.#ports, engine, place)));
+    await faults.at("serve_tasks_made");
+    return this.#change(engine, { taskIds: [...engine.taskIds, ...made.map(({ id }) => id)] });
+  }
+
+  /** An engine that has lost all of its agents is on its way again. */
+  async #shown(engine: EngineRecord, live: JobRecord[]): Promise<EngineRecord> {
+    if (engine.status !== "active" || this.#ports.relay.agents().length > 0) return engine;
+    if (live.some(({ status }) => status === "running")) return engine;
+    return this.#change(engine, { status: "starting" });
+  }
+
+  /** Every task of the run has ended by itself. */
+  async #failed(engine: EngineRecord): Promise<EngineRecord> {
+    const { local, jobs, clock } = this.#ports;
+    const tasks = await Promise.all(engine.taskIds.map((id) => jobs.load(id)));
+    const ended = tasks.filter((task) => task !== null && isTerminal(task.status)) as JobRecord[];
+    ended.sort((a, b) => (a.completedAtMs ?? 0) - (b.completedAtMs ?? 0));
+    local.setFact("failures", (local.fact("failures") ?? 0) + 1);
+    local.setFact("failed_at", clock.nowMs());
+    const problem = ended.at(-1)?.reasonMessage ?? "its serve tasks have ended";
+    return this.#stop(engine, { problem });
+  }
+
+  async #wake(reason: "request" | "asked" | "schedule"): Promise<EngineRecord> {
+    const engine = await this.#settled();
+    if (engine.status !== "inactive") {
+      if (reason === "request") this.#remind();
+      return engine;
+    }
+    if (reason === "request") mayWake(engine, this.#memory(), this.#ports.clock.nowMs());
+    // In its hours it would be up by now, but for what holds it down.
+    if (reason === "schedule") return engine;
+    return this.#start(engine);
+  }
+
+  /** A request waits for what no agent has: whoever deployed it may have died before it could tell. */
+  #remind(): void {
+    const nowMs = this.#ports.clock.nowMs();
+    if (nowMs - this.#remindedAtMs < REMIND_EVERY_MS) return;
+    this.#remindedAtMs = nowMs;
+    this.#ports.relay.tell({ type: "deployments_changed" });
+  }
+
+  async #start(engine: EngineRecord): Promise<EngineRecord> {
+    const { local, clock, faults } = this.#ports;
+    local.setTimer("check", clock.nowMs() + CHECK_MS);
+    local.setFact("held_until", null);
+    this.#note(clock.nowMs());
+    const begun = await this.#change(engine, { status: "starting", run: engine.run + 1, taskIds: [], problem: null });
+    await faults.at("engine_changed");
+    const started = await this.#staffed(begun, []);
+    local.clearTimer("check");
+    this.#arm(started);
+    return started;
+  }
+
+  async #stop(engine: EngineRecord, { problem = null }: Pick<EngineChange, "problem">): Promise<EngineRecord> {
+    const { local, clock, faults, relay } = this.#ports;
+    local.setTimer("check", clock.nowMs() + CHECK_MS);
+    const ended = await this.#change(engine, { status: "inactive", problem, deactivatedAtMs: clock.nowMs() });
+    await faults.at("engine_changed");
+    relay.keepOnly([], problem ?? "the engine was deactivated");
+    await cancelTasks(this.#ports, await unendedTasks(this.#ports, ended), []);
+    local.clearTimer("check");
+    this.#arm(ended);
+    return ended;
+  }
+
+  #isOutOfHours({ management }: EngineRecord): boolean {
+    return isOutOfHours(management, this.#ports.clock.nowMs());
+  }
+
+  #isIdle(engine: EngineRecord): boolean {
+    const endMs = idleEndMs(engine, this.#lastActivityMs());
+    return endMs !== null && endMs <= this.#ports.clock.nowMs() && this.#ports.relay.openStreams() === 0;
+  }
+
+  #lastActivityMs(): number {
+    return Math.max(this.#activeAtMs, this.#ports.local.fact("last_activity") ?? 0);
+  }
+
+  #note(atMs: number): void {
+    this.#activeAtMs = atMs;
+    this.#notedAtMs = atMs;
+    this.#ports.local.setFact("last_activity", atMs);
+  }
+
+  #memory() {
+    const { local } = this.#ports;
+    return {
+      heldUntilMs: local.fact("held_until"),
+      failures: local.fact("failures") ?? 0,
+      failedAtMs: local.fact("failed_at") ?? 0,
+    };
+  }
+
+  /** When the door has to look again. */
+  #arm(engine: EngineRecord): void {
+    const { relay, clock } = this.#ports;
+    const { management } = engine;
+    const nowMs = clock.nowMs();
+    const fromMs = relay.openStreams() > 0 ? nowMs : this.#lastActivityMs();
+    this.#setTimer("idle", idleEndMs(engine, fromMs));
+    this.#setTimer("schedule", management.kind === "schedule" ? serviceAt(management, nowMs).changesAtMs : null);
+    const pauseMs = management.kind === "schedule" ? pauseEndMs(engine, this.#memory()) : null;
+    this.#setTimer("retry", pauseMs !== null && pauseMs > nowMs ? pauseMs : null);
+  }
+
+  #setTimer(name: "idle" | "schedule" | "retry", atMs: number | null): void {
+    const { local } = this.#ports;
+    if (atMs === null) local.clearTimer(name);
+    else local.setTimer(name, atMs);
+  }
+}
+
+function wrongState({ status }: EngineRecord): DomainError {
+  return new DomainError("illegal_transition", `the engine is ${status}`);
+}
