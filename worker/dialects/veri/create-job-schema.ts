@@ -1,7 +1,7 @@
 /** The body of POST /v1/training_jobs. What this release does not carry is refused by name, and never ignored. */
 import { z } from "@hono/zod-openapi";
 
-const gpu = z
+export const gpu = z
   .strictObject({
     type: z.string().optional(),
     count: z.int().optional(),

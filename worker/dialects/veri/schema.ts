@@ -2,6 +2,9 @@
 import { z } from "@hono/zod-openapi";
 import { functionFormat } from "../../../protocol";
 
+/** Of ids; the one of requests is ours. */
+export const PREFIX = { job: "job_", deployment: "dep_", request: "req_" } as const;
+
 export const VERI_STATUSES = ["queued", "provisioning", "running", "completed", "failed", "cancelled"] as const;
 export type VeriStatus = (typeof VERI_STATUSES)[number];
 
@@ -16,11 +19,11 @@ export const VERI_METHODS = [
 ] as const;
 export type VeriMethod = (typeof VERI_METHODS)[number];
 
-const timestamp = z.string().openapi({ example: "2026-04-14T12:10:00Z" });
+export const timestamp = z.string().openapi({ example: "2026-04-14T12:10:00Z" });
 
 export const idParams = z.object({ id: z.string() });
 
-function listOf<T extends z.ZodType>(item: T) {
+export function listOf<T extends z.ZodType>(item: T) {
   return z.object({ object: z.literal("list"), data: z.array(item), has_more: z.boolean() });
 }
 
