@@ -67,7 +67,8 @@ export interface EngineRecord {
 }
 
 /** Who made it, which decides what its API shows and may do. */
-export type DeploymentOrigin = "emissary" | "veri" | "anneal" | "serverless";
+export const DEPLOYMENT_ORIGINS = ["emissary", "veri", "anneal", "serverless"] as const;
+export type DeploymentOrigin = (typeof DEPLOYMENT_ORIGINS)[number];
 
 /** `failed`: an agent could not load it; `terminated`: taken from its engine, for good. */
 export type DeploymentState = "live" | "failed" | "terminated";

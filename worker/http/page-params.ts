@@ -50,3 +50,17 @@ export function pageParams(options: { prefix: string; defaultLimit: number; maxL
       .openapi({ type: "string", description: "The id of the last item of the page before." }),
   };
 }
+
+/** The same for a list of which the ids have no form to be held to, such as those of answers. */
+export function plainPageParams(options: { defaultLimit: number; maxLimit: number }) {
+  return {
+    limit: queryInt({ min: 1, max: options.maxLimit, default: options.defaultLimit }),
+    after: z
+      .string()
+      .max(MAX_ID_CHARS)
+      .optional()
+      .openapi({ description: "The id of the last item of the page before." }),
+  };
+}
+
+const MAX_ID_CHARS = 100;

@@ -27,6 +27,9 @@ export async function cancelLive(ports: ControlPorts, job: JobRecord): Promise<v
 
 /** A queued job is paused at once; one that an agent holds, when the agent has saved its work and given it back. */
 export async function pauseJob(ports: ControlPorts, job: JobRecord): Promise<JobRecord> {
+  if (job.task.kind === "serve") {
+    throw new DomainError("illegal_transition", "a task that serves is not paused: deactivate its engine");
+  }
   return command(ports, job, "pause");
 }
 

@@ -25,6 +25,9 @@ export async function retryJob(
   const once = idempotency && { ...idempotency, route: `${idempotency.route} ${old.id}` };
   const earlier = once ? await earlierAnswer(ports, old.accountId, once) : null;
   if (earlier) return earlier;
+  if (old.task.kind === "serve") {
+    throw new DomainError("illegal_transition", "a task that serves is not tried again: reactivate its engine");
+  }
   if (!isTerminal(old.status)) {
     throw new DomainError("illegal_transition", `the job has not ended: it is ${old.status}`);
   }

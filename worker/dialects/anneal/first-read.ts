@@ -1,6 +1,7 @@
 /** The record that a path names: asked for together with the key, and 404 when it is not there or another's. */
 import type { ProjectRecord } from "../../domain/accounts";
 import type { DatasetRecord, FunctionRecord } from "../../domain/artifacts";
+import type { EngineRecord, ServedModel } from "../../domain/engines";
 import type { JobRecord } from "../../domain/job";
 import type { FirstReadResult } from "../../domain/ports";
 import type { UploadRecord } from "../../domain/uploads";
@@ -13,6 +14,8 @@ export const readDataset = readById("dataset", PREFIX.dataset);
 export const readFunction = readById("function", PREFIX.fn);
 export const readProject = readById("project", PREFIX.project);
 export const readUpload = readById("upload", PREFIX.upload);
+export const readEngine = readById("engine", PREFIX.engine);
+export const readDeployment = readById("deployment", PREFIX.deployment);
 
 interface Read {
   first: FirstReadResult;
@@ -36,4 +39,12 @@ export function uploadOf({ first }: Read): UploadRecord {
 
 export function projectOf({ first }: Read): ProjectRecord {
   return found(first.project, "project");
+}
+
+export function engineOf({ first }: Read): EngineRecord {
+  return found(first.engine, "engine");
+}
+
+export function servedOf({ first }: Read): ServedModel {
+  return found(first.served, "deployment");
 }

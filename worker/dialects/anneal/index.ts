@@ -1,5 +1,6 @@
 /** Anneal's own API: the whole domain. The dashboard and the CLI speak only this. */
 import type { Dialect } from "../../http/dialect";
+import { engineRoutes } from "./engine-routes";
 import { errorSchema, renderError } from "./errors";
 import { cancelJobRoute } from "./routes/cancel-job";
 import { createAgentTokenRoute } from "./routes/create-agent-token";
@@ -89,5 +90,6 @@ export const annealDialect: Dialect = {
     revokeAgentRoute,
     createAgentTokenRoute,
     listAgentTokensRoute,
+    ...engineRoutes,
   ],
 };

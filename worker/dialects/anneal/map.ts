@@ -42,7 +42,7 @@ export function time(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function timeOrNull(ms: number | null): string | null {
+export function timeOrNull(ms: number | null): string | null {
   return ms === null ? null : time(ms);
 }
 
@@ -276,6 +276,7 @@ function fromSpec(spec: JobRecord["spec"]): z.infer<typeof schema.jobSpec> {
           functions: spec.test.functions.map(({ id }) => ({ id: functionId(id) })),
         }
       : null,
+    serve: spec.serve === undefined ? null : { ...spec.serve, engine_id: PREFIX.engine + spec.serve.engine_id },
     lineage: spec.lineage ?? null,
   };
 }

@@ -12,7 +12,9 @@ import {
   metricKind,
   rebalance,
   slotInfo,
+  serveTask,
   TASK_KINDS,
+  TRAINER_TASK_KINDS,
 } from "../../../protocol";
 import { SCOPES } from "../../domain/accounts";
 import { EVENT_TYPES } from "../../domain/job";
@@ -31,11 +33,13 @@ export const PREFIX = {
   agent: "agent_",
   token: "boot_",
   account: "acct_",
+  engine: "eng_",
+  deployment: "dep_",
 } as const;
 
 const MAX_NAME_CHARS = 200;
 export const name = z.string().trim().min(1).max(MAX_NAME_CHARS);
-const timestamp = z.string().openapi({ description: "RFC 3339, UTC, milliseconds.", format: "date-time" });
+export const timestamp = z.string().openapi({ description: "RFC 3339, UTC, milliseconds.", format: "date-time" });
 const sha256 = z.string().openapi({ description: "SHA-256 in lower-case hex." });
 const signedUrl = z.string().openapi({ description: "Needs no key; answers GET and Range for at most an hour." });
 
@@ -174,7 +178,7 @@ export const fn = z
   })
   .openapi("Function");
 
-const gpu = z.object({ type: z.string(), count: z.int() });
+export const gpu = z.object({ type: z.string(), count: z.int() });
 const functionRef = z
   .string()
   .openapi({ description: "`rf_<id>`, or `shared:<name>` for one that comes with Anneal." });
@@ -197,7 +201,7 @@ export const createJob = z
       description: "A name of the catalogue (such as anneal/tiny-llama), a Hugging Face id, or `job_<id>[@ordinal]`.",
     }),
     kind: z
-      .enum(TASK_KINDS)
+      .enum(TRAINER_TASK_KINDS)
       .default("train")
       .openapi({
         description:
@@ -340,6 +344,10 @@ export const jobSpec = z
         functions: z.array(z.object({ id: z.string() })),
       })
       .nullable(),
+    serve: z
+      .object({ engine_id: z.string(), task: serveTask, memory_bytes: z.int() })
+      .nullable()
+      .openapi({ description: "Of kind `serve`: what it is for, and the memory that its models are thought to need." }),
     lineage: lineage
       .nullable()
       .openapi({ description: "Where a base model that is another job's came from; `root` began it all." }),
@@ -358,7 +366,7 @@ export const jobSummary = z
       .nullable()
       .openapi({ description: "Why the job failed, timed out or was cancelled." }),
     base_model: z.string(),
-    dataset_id: z.string().nullable().openapi({ description: "null of kind `import`." }),
+    dataset_id: z.string().nullable().openapi({ description: "null of kinds `import` and `serve`." }),
     output_name: z.string(),
     spec: jobSpec,
     provider: z.string().nullable(),

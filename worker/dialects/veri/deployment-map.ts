@@ -82,7 +82,7 @@ function errorOf({ deployment, engine }: ServedModel): { code: string; message: 
 
 export function fromRequest(entry: InferenceLogEntry): z.infer<typeof schema.deploymentRequest> {
   return {
-    id: PREFIX.request + entry.id,
+    id: entry.id,
     object: "deployment_request",
     endpoint: entry.endpoint,
     stream: entry.stream,

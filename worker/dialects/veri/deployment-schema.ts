@@ -1,6 +1,7 @@
 /** Veri's deployments on the wire; the shapes of `/requests` and `/metrics` are ours, since its documents show none. */
 import { z } from "@hono/zod-openapi";
 import { ENDPOINTS } from "../../../protocol";
+import { chatBody } from "../../http/openai-requests";
 import { gpu } from "./create-job-schema";
 import { listOf, timestamp } from "./schema";
 
@@ -46,9 +47,12 @@ export const deployment = z
   .openapi("Deployment");
 export const deploymentList = listOf(deployment);
 
+/** `model` may be left out: the path says which. */
+export const chatRequest = chatBody.extend({ model: z.string().nullish() }).openapi("ChatCompletionRequest");
+
 export const deploymentRequest = z
   .object({
-    id: z.string(),
+    id: z.string().openapi({ description: "That of the answer." }),
     object: z.literal("deployment_request"),
     endpoint: z.enum(ENDPOINTS),
     stream: z.boolean(),

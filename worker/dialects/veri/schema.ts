@@ -2,8 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { functionFormat } from "../../../protocol";
 
-/** Of ids; the one of requests is ours. */
-export const PREFIX = { job: "job_", deployment: "dep_", request: "req_" } as const;
+export const PREFIX = { job: "job_", deployment: "dep_" } as const;
 
 export const VERI_STATUSES = ["queued", "provisioning", "running", "completed", "failed", "cancelled"] as const;
 export type VeriStatus = (typeof VERI_STATUSES)[number];

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { defineRoute } from "../../../http/define-route";
 import { found, readById } from "../../../http/first-reads";
-import { pageParams } from "../../../http/page-params";
+import { plainPageParams } from "../../../http/page-params";
 import { fromRequest } from "../deployment-map";
 import { deploymentRequestList } from "../deployment-schema";
 import { list } from "../map";
@@ -15,7 +15,7 @@ export const listDeploymentRequests = defineRoute({
   summary: "List the requests that a deployment has answered or refused, newest first",
   tags: ["deployments"],
   params: idParams,
-  query: z.object(pageParams({ prefix: PREFIX.request, defaultLimit: 50, maxLimit: 100 })),
+  query: z.object(plainPageParams({ defaultLimit: 50, maxLimit: 100 })),
   firstRead: readById("deployment", PREFIX.deployment),
   answer: { description: "A page of the last 10,000.", schema: deploymentRequestList },
   handler: async ({ first, query, services }) => {

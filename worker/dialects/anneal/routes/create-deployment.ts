@@ -1,0 +1,17 @@
+import { defineRoute } from "../../../http/define-route";
+import { fromDeployment, toDeploymentRequest, toPlacement } from "../engine-map";
+import { createDeployment, deployment } from "../engine-schema";
+
+export const createDeploymentRoute = defineRoute({
+  operationId: "anneal.createDeployment",
+  method: "post",
+  path: "/anneal/v1/deployments",
+  summary: "Deploy a model on an engine of its own",
+  tags: ["Deployments"],
+  scope: "write",
+  body: createDeployment,
+  answer: { status: 201, description: "On its way.", schema: deployment },
+  errors: ["not_found", "conflict"],
+  handler: async ({ services, principal, body }) =>
+    fromDeployment(await services.createDeployment(principal, toDeploymentRequest(body), toPlacement(body))),
+});
