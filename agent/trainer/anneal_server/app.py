@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -59,7 +59,7 @@ def make_app(deployments: Deployments, turns: Turns, key: str, ready: Callable[[
             post("/v1/classification", handlers.classification),
             post("/v1/regression", handlers.regression),
         ],
-        exception_handlers={RequestError: _refused, HTTPException: _not_here},
+        exception_handlers={RequestError: _refused, HTTPException: _not_here, ClientDisconnect: _left},
     )
     return _with_key(app, key)
 
@@ -173,7 +173,7 @@ async def _unless_gone(request: Request, wanted: Awaitable[dict[str, object]]) -
     gone = asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return JSONResponse(await _failing_plainly(work)) if work.done() else Response(status_code=_CLIENT_GONE)
+        return JSONResponse(await _failing_plainly(work)) if work.done() else await _left(request)
     finally:
         work.cancel()
         gone.cancel()
@@ -192,6 +192,10 @@ def _holding(held: AbstractContextManager, response: Response):
             await response(scope, receive, send)
 
     return answer
+
+
+async def _left(_request: Request, _error: Exception | None = None) -> Response:
+    return Response(status_code=_CLIENT_GONE)
 
 
 async def _refused(_request: Request, error: RequestError) -> Response:

@@ -67,7 +67,12 @@ class Loader:
     def _shared_base(self):
         if self._base is None:
             self._base = self._whole(self._base_path())
+            if self._has_head():
+                self._share_weights(self._base)
         return self._base
+
+    def _has_head(self) -> bool:
+        return self._config.task in ("classification", "regression")
 
     def _whole(self, folder: str):
         """The model of a folder as it is."""
@@ -87,7 +92,7 @@ class Loader:
         """The base with an adapter over it."""
         from peft import PeftModel
 
-        if self._config.task in ("classification", "regression"):
+        if self._has_head():
             # Its head is its own, of its own size; the rest is the base's.
             model = self._ready(kind_of(path).load(self._base_path(), self._dtype()))
             self._share_weights(model)
