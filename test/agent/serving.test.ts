@@ -2,10 +2,11 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, vi } from "vitest";
+import { keepServer } from "../../agent/src/serving/keep-server";
 import { modelServerConfig, type ServedDeployment } from "../../protocol";
 import type { PeerStream } from "../harness/engine-socket-peer";
 import { addServeTask, base, trained } from "./serving-support";
-import { addTask, fasterClock, start, until, useBench } from "./support";
+import { addTask, fasterClock, LeapingClock, start, until, useBench } from "./support";
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -273,7 +274,7 @@ describe("a model server that ends", () => {
     const killer = socket.ask("dep_1", { say: ["x"], die: true }, { stream: true });
     await Promise.all([...streams, killer].map(over));
     expect([...streams, killer].map(({ reset }) => reset?.code)).toEqual(Array(3).fill("server_error"));
-    await until(() => socket.states("dep_1").slice(-2).join() === "loading,ready", "it to be loaded again");
+    await until(() => socket.states("dep_1").join() === "loading,ready,loading,ready", "it to be loaded again");
     const next = socket.ask("dep_1", { say: ["b"] });
     await over(next);
     expect(next.done).toMatchObject({ finish_reason: "stop" });
@@ -307,6 +308,60 @@ describe("a model server that ends", () => {
     expect(await start(bench(), undefined, { servers }).done).toBe(1);
     expect(api.only.finish).toMatchObject({ outcome: "failed", reason: "trainer_error", ...expected });
     noFilesLeft();
+  });
+});
+
+describe("keepServer", () => {
+  /** A server whose process is there; whether it answers is the test's to say. */
+  function server(answers: () => Promise<boolean>, ended = new Promise<string>(() => undefined)) {
+    const stops: number[] = [];
+    const refuse = (): never => {
+      throw new Error("nothing is asked of it");
+    };
+    const limits = { device: "cpu", versions: {}, maxActive: 1, maxQueue: 0 };
+    const stop = (graceMs: number): Promise<void> => Promise.resolve(void stops.push(graceMs));
+    return { ...limits, load: refuse, unload: refuse, ask: refuse, isUp: answers, ended, stop, stops };
+  }
+
+  it("ends a server that hangs, not one that is slow now and then", async () => {
+    const clock = new LeapingClock();
+    const stopping = new AbortController();
+    const answers = [true, false, false, true];
+    const hung = server(() =>
+      answers.length > 0 ? Promise.resolve(answers.shift() === true) : new Promise(() => undefined),
+    );
+    const servers = [hung, server(() => Promise.resolve(true))];
+    const downs: string[] = [];
+    const startedAtMs = clock.now();
+    const kept = keepServer({
+      ...{ clock, log: bench().log, leaseId: "t.1", stopping: stopping.signal },
+      start: () => Promise.resolve(servers.shift() ?? hung),
+      onUp: () => Promise.resolve(servers.length === 0 ? stopping.abort() : undefined),
+      onDown: (why) => Promise.resolve(void downs.push(why)),
+      drain: () => Promise.resolve(),
+    });
+    expect(await kept).toBeNull();
+    expect(downs).toEqual(["the model server has not answered for 300 s"]);
+    expect(hung.stops).toEqual([5000]);
+    expect(clock.now() - startedAtMs).toBeGreaterThan(300_000);
+  });
+
+  it("does not start one for ever that ends again and again", async () => {
+    let starts = 0;
+    const kept = keepServer({
+      ...{ clock: new LeapingClock(), log: bench().log, leaseId: "t.1", stopping: new AbortController().signal },
+      start: () => {
+        starts += 1;
+        return Promise.resolve(
+          server(() => Promise.resolve(true), Promise.resolve("the model server was killed by SIGKILL")),
+        );
+      },
+      onUp: () => Promise.resolve(),
+      onDown: () => Promise.resolve(),
+      drain: () => Promise.resolve(),
+    });
+    expect(await kept).toContain("has ended 6 times in a short time; at last: the model server was killed by SIGKILL");
+    expect(starts).toBe(6);
   });
 });
 

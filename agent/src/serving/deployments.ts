@@ -154,14 +154,20 @@ export class Deployments {
       ({ server } = this);
       if (!server) return;
       const { labels } = await server.load(held.model, signal);
-      if (server !== this.server || this.held.get(source.id) !== held) return;
+      if (!this.isHeld(held)) return await server.unload(source.id, signal);
+      if (server !== this.server) return;
       if (labels && Buffer.byteLength(JSON.stringify(labels)) <= MAX_LABELS_BYTES) held.labels = labels;
       this.enter(held, "ready");
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || !this.isHeld(held)) return;
       if (server && !(error instanceof ModelRefused)) await this.died(held, server, signal);
       else this.fail(held, describeError(error));
     }
+  }
+
+  /** It is not taken from the engine meanwhile. */
+  private isHeld(held: Held): boolean {
+    return this.held.get(held.source.id) === held;
   }
 
   /** The server is gone, or does not answer; the next one tries again. */

@@ -9,6 +9,9 @@ const MAX_ENDS = 5;
 const ENDS_WITHIN_MS = 600_000;
 const RESTART_PAUSE_MS = 500;
 const STOP_GRACE_MS = 5_000;
+/** Its event loop may be held up while a large model is loaded; a server that is silent for this long has hung. */
+const HUNG_AFTER_MS = 300_000;
+const LOOK_EVERY_MS = 30_000;
 
 export interface KeepServerDeps {
   readonly clock: Clock;
@@ -43,7 +46,7 @@ export async function keepServer(deps: KeepServerDeps): Promise<string | null> {
 
 type End = { kind: "stopped" } | { kind: "failed"; why: string } | { kind: "ended"; why: string };
 
-async function runOnce({ start, onUp, onDown, drain, stopping }: KeepServerDeps): Promise<End> {
+async function runOnce({ clock, start, onUp, onDown, drain, stopping }: KeepServerDeps): Promise<End> {
   let server: ModelServer;
   try {
     server = await start();
@@ -52,9 +55,11 @@ async function runOnce({ start, onUp, onDown, drain, stopping }: KeepServerDeps)
     if (error instanceof ServerFailed) return { kind: "failed", why: error.message };
     throw error;
   }
+  const over = new AbortController();
   try {
     await onUp(server);
-    const why = await Promise.race([server.ended, untilAborted(stopping)]);
+    const hung = untilHung(server, clock, over.signal);
+    const why = await Promise.race([server.ended, hung, untilAborted(stopping)]);
     if (why !== undefined) {
       await onDown(why);
       return { kind: "ended", why };
@@ -62,6 +67,27 @@ async function runOnce({ start, onUp, onDown, drain, stopping }: KeepServerDeps)
     await drain();
     return { kind: "stopped" };
   } finally {
+    over.abort();
     await server.stop(STOP_GRACE_MS);
   }
+}
+
+/** Resolves with what to say of it when the server has not answered for too long, or with nothing when `over` aborts. */
+async function untilHung(server: ModelServer, clock: Clock, over: AbortSignal): Promise<string | undefined> {
+  for (let silentMs = 0; silentMs < HUNG_AFTER_MS;) {
+    await clock.sleep(LOOK_EVERY_MS, over);
+    if (over.aborted) return undefined;
+    const isUp = await answersWithin(server, clock, over);
+    silentMs = isUp ? 0 : silentMs + 2 * LOOK_EVERY_MS;
+  }
+  return `the model server has not answered for ${HUNG_AFTER_MS / 1000} s`;
+}
+
+async function answersWithin(server: ModelServer, clock: Clock, over: AbortSignal): Promise<boolean> {
+  const enough = new AbortController();
+  const limit = AbortSignal.any([enough.signal, over]);
+  const late = clock.sleep(LOOK_EVERY_MS, limit).then(() => false);
+  const isUp = await Promise.race([server.isUp(limit), late]);
+  enough.abort();
+  return isUp;
 }

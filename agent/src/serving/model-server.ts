@@ -17,6 +17,8 @@ export interface ModelServer {
   unload(id: string, signal: AbortSignal): Promise<void>;
   /** A request to a model that is loaded; its body is OpenAI's, `model` being put in here. */
   ask(endpoint: Endpoint, id: string, body: Json, signal: AbortSignal): Promise<Dispatcher.ResponseData>;
+  /** Whether it answers at all, however much it has to do. */
+  isUp(signal: AbortSignal): Promise<boolean>;
   /** Resolves with what happened when it no longer serves. */
   readonly ended: Promise<string>;
   stop(graceMs: number): Promise<void>;

@@ -89,9 +89,7 @@ export class RequestStream {
     } catch (error) {
       const cause: unknown = signal.aborted ? signal.reason : error;
       if (cause instanceof StreamEnd) this.reset(cause);
-      else if (!signal.aborted) {
-        this.reset(new StreamEnd("server_error", `the model server does not answer: ${describeError(cause)}`));
-      }
+      else if (!signal.aborted) this.reset(new StreamEnd(...serverTrouble(cause)));
     } finally {
       this.over.abort(new Error("over"));
     }
@@ -195,4 +193,10 @@ export class RequestStream {
     const bounded = message.slice(0, MAX_RESET_CHARACTERS);
     this.deps.send(jsonFrame("reset", this.id, { code, message: bounded }));
   }
+}
+
+/** Where nobody listens the server has just ended, and has heard nothing of the request: another agent may have it. */
+function serverTrouble(error: unknown): ConstructorParameters<typeof StreamEnd> {
+  const isRefused = (error as NodeJS.ErrnoException | null)?.code === "ECONNREFUSED";
+  return [isRefused ? "not_loaded" : "server_error", `the model server does not answer: ${describeError(error)}`];
 }

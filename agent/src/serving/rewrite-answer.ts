@@ -15,7 +15,8 @@ const GENERATES: ReadonlySet<Endpoint> = new Set(["chat", "completions"]);
 /** What is asked of the model server, which gets its own name for the model besides. */
 export function requestBody(body: Json, { endpoint, stream }: RelayOpen): Json {
   if (!GENERATES.has(endpoint)) return body;
-  return stream ? { ...body, stream, stream_options: { include_usage: true } } : { ...body, stream };
+  const { stream_options: _, ...rest } = body; // An error where nothing is streamed.
+  return stream ? { ...rest, stream, stream_options: { include_usage: true } } : { ...rest, stream };
 }
 
 export function wantsUsage(body: Json): boolean {

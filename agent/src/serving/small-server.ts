@@ -42,6 +42,7 @@ export async function startSmallServer(
       load: async (model, abort) => loadedModel.parse(await http.command("/models/load", model, abort)),
       unload: async (id, abort) => void (await http.command("/models/unload", { id }, abort)),
       ask: (endpoint, id, body, abort) => http.post(PATH_OF[endpoint], { ...body, model: id }, abort),
+      isUp: (abort) => http.isUp(abort),
       ended: process.exited.then(describeExit),
       stop,
     };

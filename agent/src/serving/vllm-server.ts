@@ -93,6 +93,11 @@ export class VllmServer implements ModelServer {
     return loaded.process.http.post(PATH_OF[endpoint], { ...body, model }, signal);
   }
 
+  async isUp(signal: AbortSignal): Promise<boolean> {
+    const answers = await Promise.all([...this.processes].map(({ http }) => http.isUp(signal)));
+    return answers.every(Boolean);
+  }
+
   async stop(graceMs: number): Promise<void> {
     const processes = [...this.processes];
     this.processes.clear();
