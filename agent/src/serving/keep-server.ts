@@ -4,9 +4,8 @@ import type { Log } from "../log";
 import { untilAborted } from "../until-aborted";
 import { ServerFailed, type ModelServer } from "./model-server";
 
-/** A server that ends more often than this in ten minutes would do so again. */
+/** A server that has ended more often than this without answering anything would do so again. */
 const MAX_ENDS = 5;
-const ENDS_WITHIN_MS = 600_000;
 const RESTART_PAUSE_MS = 500;
 const STOP_GRACE_MS = 5_000;
 /** Its event loop may be held up while a large model is loaded; a server that is silent for this long has hung. */
@@ -19,6 +18,8 @@ export interface KeepServerDeps {
   readonly leaseId: string;
   /** Aborts when the server is no longer wanted. */
   readonly stopping: AbortSignal;
+  /** How many requests were answered whole until now. */
+  readonly answered: () => number;
   readonly start: () => Promise<ModelServer>;
   readonly onUp: (server: ModelServer) => Promise<void>;
   /** It has ended by itself. */
@@ -30,16 +31,15 @@ export interface KeepServerDeps {
 /** null: it was no longer wanted. Otherwise why another start is of no use; throws what this machine cannot do. */
 export async function keepServer(deps: KeepServerDeps): Promise<string | null> {
   const { clock, stopping } = deps;
-  const endsAtMs: number[] = [];
-  while (!stopping.aborted) {
+  for (let ends = 1, answered = 0; !stopping.aborted; ends += 1) {
     const end = await runOnce(deps);
     if (end.kind === "stopped") return null;
     if (end.kind === "failed") return end.why;
     deps.log.warn(`${deps.leaseId}: ${end.why}; it is started again`);
-    endsAtMs.push(clock.now());
-    const recent = endsAtMs.filter((endedAtMs) => clock.now() - endedAtMs < ENDS_WITHIN_MS).length;
-    if (recent > MAX_ENDS) return `the model server has ended ${recent} times in a short time; at last: ${end.why}`;
-    await clock.sleep(RESTART_PAUSE_MS * 2 ** (recent - 1), stopping);
+    if (deps.answered() > answered) ends = 1;
+    answered = deps.answered();
+    if (ends > MAX_ENDS) return `the model server ends again and again, ${ends} times by now; at last: ${end.why}`;
+    await clock.sleep(RESTART_PAUSE_MS * 2 ** (ends - 1), stopping);
   }
   return null;
 }

@@ -76,7 +76,8 @@ export class RequestStream {
     this.over.abort(new Error(why));
   }
 
-  async run(): Promise<void> {
+  /** Whether the answer was whole. Whatever goes wrong is told to the other side. */
+  async run(): Promise<boolean> {
     const { signal } = this.over;
     void this.watch();
     try {
@@ -86,10 +87,12 @@ export class RequestStream {
       await this.answer(record);
       signal.throwIfAborted();
       this.deps.send(jsonFrame("done", this.id, record.done()));
+      return true;
     } catch (error) {
       const cause: unknown = signal.aborted ? signal.reason : error;
       if (cause instanceof StreamEnd) this.reset(cause);
       else if (!signal.aborted) this.reset(new StreamEnd(...serverTrouble(cause)));
+      return false;
     } finally {
       this.over.abort(new Error("over"));
     }

@@ -13,6 +13,8 @@ export class RequestStreams {
   private readonly streams = new Map<number, RequestStream>();
   private readonly ended = new Waker();
   private isDraining = false;
+  /** How many have got a whole answer. */
+  answered = 0;
 
   constructor(private readonly deps: StreamsDeps) {}
 
@@ -50,7 +52,8 @@ export class RequestStreams {
     }
     const stream = new RequestStream(id, relayOpen.parse(jsonOf(frame)), this.deps);
     this.streams.set(id, stream);
-    void stream.run().finally(() => {
+    void stream.run().then((isAnswered) => {
+      if (isAnswered) this.answered += 1;
       if (this.streams.get(id) === stream) this.streams.delete(id);
       this.ended.wake();
     });

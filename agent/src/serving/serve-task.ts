@@ -34,6 +34,7 @@ export async function serveTask(work: TaskWork): Promise<() => Ending> {
       ...deps,
       leaseId: lease.lease_id,
       stopping: control.stopping,
+      answered: () => serving.answered,
       start: () => startModelServer(work, baseModel, pump),
       onUp: (server) => serving.up(server),
       onDown: async (why) => {
@@ -103,6 +104,10 @@ class Serving {
     });
     // Files are fetched while the model server starts.
     this.running = [this.deployments.run(this.over.signal)];
+  }
+
+  get answered(): number {
+    return this.streams.answered;
   }
 
   async up(server: ModelServer): Promise<void> {
