@@ -70,9 +70,9 @@ export function errorMessage(body: Json): string {
   return typeof error["message"] === "string" ? error["message"] : "the model server answered with an error";
 }
 
-/** `id` and `created` where OpenAI has them: other answers are shaped by whoever asked. */
+/** `created` where OpenAI has it. */
 function named(answer: Json, { endpoint, answer: { id, model, created } }: RelayOpen): Json {
-  return GENERATES.has(endpoint) ? { ...answer, id, model, created } : { ...answer, model };
+  return { ...answer, id, model, ...(GENERATES.has(endpoint) ? { created } : {}) };
 }
 
 function parsed(text: string): Json {

@@ -144,21 +144,12 @@ function fromManagement(
   }
 }
 
-/** Where the domain's fields are in the bodies that make engines, and in those that make deployments. */
-const CONFIG = "resource_management_config";
+const CONFIG = "resource_management_config.management_config";
+/** Where an engine's body has the domain's fields; a deployment's has them by the domain's names. */
 export const MANAGEMENT_WORDS: Record<string, string> = {
-  management: CONFIG,
-  "management.seconds": `${CONFIG}.management_config.inactive_duration`,
-  "management.timezone": `${CONFIG}.management_config.timezone`,
-  "management.start_time": `${CONFIG}.management_config.start_time`,
-  "management.end_time": `${CONFIG}.management_config.end_time`,
-  "management.days": `${CONFIG}.management_config.days`,
-};
-export const SCHEDULE_WORDS: Record<string, string> = {
-  management: "schedule",
-  "management.seconds": "inactive_timeout",
-  "management.timezone": "schedule.timezone",
-  "management.start_time": "schedule.start_time",
-  "management.end_time": "schedule.end_time",
-  "management.days": "schedule.days",
+  inactive_timeout: `${CONFIG}.inactive_duration`,
+  "schedule.timezone": `${CONFIG}.timezone`,
+  "schedule.start_time": `${CONFIG}.start_time`,
+  "schedule.end_time": `${CONFIG}.end_time`,
+  "schedule.days": `${CONFIG}.days`,
 };

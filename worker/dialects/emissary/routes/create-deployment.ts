@@ -4,7 +4,7 @@ import { defineRoute } from "../../../http/define-route";
 import { deployed } from "../deployed";
 import { createDeployment as body, type CreateDeployment } from "../engine-schema";
 import { inEngineWords } from "../errors";
-import { fromDeployment, SCHEDULE_WORDS, toSchedule } from "../map-engines";
+import { fromDeployment, toSchedule } from "../map-engines";
 import { principalIn, projectOf, readProject } from "../records";
 import { deployment, projectParams } from "../schema";
 
@@ -33,7 +33,7 @@ export const createDeployment = defineRoute({
       ...(sent.description ? { description: sent.description } : {}),
     };
     const made = () => services.createDeployment(owner, request, { management, ...engine });
-    return fromDeployment(await inEngineWords(made, { ...SCHEDULE_WORDS, model: field, base_model: field }));
+    return fromDeployment(await inEngineWords(made, { model: field, base_model: field }));
   },
 });
 

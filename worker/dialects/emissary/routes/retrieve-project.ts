@@ -1,5 +1,6 @@
 import { defineRoute } from "../../../http/define-route";
 import { fromDataset, fromProject } from "../map";
+import { fromDeployment } from "../map-engines";
 import { projectOf, readProject } from "../records";
 import { MAX_LIST_ITEMS, projectDetail, projectParams } from "../schema";
 import { summaries } from "../summaries";
@@ -10,7 +11,8 @@ export const retrieveProject = defineRoute({
   path: "/v1/projects/{project_id}",
   scope: "read",
   summary: "Retrieve project",
-  description: "With its datasets and training jobs, newest first, at most 1000 of each: the lists have the rest.",
+  description:
+    "With its datasets, training jobs and deployments, newest first, at most 1000 of each: the lists have the rest.",
   tags: ["Projects"],
   params: projectParams,
   firstRead: readProject,
@@ -18,15 +20,16 @@ export const retrieveProject = defineRoute({
   handler: async ({ first, principal, services }) => {
     const project = projectOf({ first });
     const [inProject, page] = [{ projectId: project.id }, { limit: MAX_LIST_ITEMS }];
-    const [datasets, jobs] = await Promise.all([
+    const [datasets, jobs, deployments] = await Promise.all([
       services.listDatasets(principal, page, inProject),
       services.listJobs(principal, inProject, page),
+      services.listDeployments(principal, inProject, page),
     ]);
     return {
       ...fromProject(project),
       datasets: datasets.items.map(fromDataset),
       training_jobs: await summaries(services, principal, jobs.items),
-      deployments: [],
+      deployments: deployments.items.map(fromDeployment),
     };
   },
 });
