@@ -73,8 +73,8 @@ async function deploy({ client, plane, apiKey }: Deployment, replicas: number) {
     { name: "chaos", base_model: "anneal/tiny-llama", replicas },
     engine,
   );
-  const body = { engine_id: made.id, base_model: "anneal/tiny-llama", name: "chaos" };
-  await client.post("/anneal/v1/deployments", body, z.object({}));
+  const body = { model: "anneal/tiny-llama", name: "chaos" };
+  await client.post(`/anneal/v1/engines/${made.id}/deployments`, body, z.object({}));
   const target: ChatTarget = { url: plane.url, key: apiKey, model: "chaos" };
   const refusals = await serves(target);
   if (refusals.length > 0) throw new Error(`it does not serve undisturbed: ${refusals.join("; ")}`);

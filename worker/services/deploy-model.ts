@@ -21,7 +21,7 @@ export async function deployOn(
   engine: EngineRecord,
   request: DeploymentRequest,
 ): Promise<ServedModel> {
-  const model = await deployableModel(ports, principal, request.model);
+  const model = await deployableModel(ports, principal, request.model, engine.taskType);
   checkFit(engine, model);
   const record = newDeployment(ports, principal, engine, model, request);
   const deployment = await insert(ports, record, namesOf(model, request));

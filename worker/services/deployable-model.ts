@@ -27,13 +27,17 @@ export interface Deployable extends Pick<
   names: { deployment: string; engine: string };
 }
 
-/** Errors name `model` and `checkpoint`. */
+/** Errors name `model` and `checkpoint`. `engineTask`: what the engine serves for which it is meant, if there is one. */
 export async function deployableModel(
   ports: DeployablePorts,
   principal: Principal,
   model: DeployedModel,
+  engineTask: ServeTask | null = null,
 ): Promise<Deployable> {
-  if ("baseModel" in model) return bareBase(model.baseModel, parseBase(ports, model.baseModel), null);
+  if ("baseModel" in model) {
+    const base = parseBase(ports, model.baseModel);
+    return bareBase(model.baseModel, base, engineTask ?? taskOfBase(base), null);
+  }
   const { jobId, checkpoint } = model;
   const job = jobId === null ? null : await ports.jobs.get(principal.accountId, jobId);
   if (!job) throw new DomainError("not_found", "the job was not found", { field: "model" });
@@ -42,7 +46,7 @@ export async function deployableModel(
   }
   const baseModel = job.spec.lineage?.root ?? job.baseModel;
   const base = parseBaseModel(baseModel, { allowPaths: true });
-  if (checkpoint === 0) return bareBase(baseModel, base, job);
+  if (checkpoint === 0) return bareBase(baseModel, base, serveTaskOf(job.method), job);
   const found = await committed(ports, job, checkpoint);
   const ordinal = found.ordinal ?? 0;
   return {
@@ -70,8 +74,7 @@ export function taskOfBase(base: BaseModelRef): ServeTask {
 }
 
 /** A model whose head was never trained tells no classes apart. `job`: the one whose checkpoint 0 it is. */
-function bareBase(baseModel: string, base: BaseModelRef, job: JobRecord | null): Deployable {
-  const taskType = job ? serveTaskOf(job.method) : taskOfBase(base);
+function bareBase(baseModel: string, base: BaseModelRef, taskType: ServeTask, job: JobRecord | null): Deployable {
   if (taskType !== "text-generation" && taskType !== "embedding") {
     throw invalid(
       job ? "checkpoint" : "model",
