@@ -6,6 +6,8 @@
  *   tasks/<lease>/                everything of one lease, removed when it ends
  *     process.json                the trainer's process group, for leftovers.ts
  *     config.json inputs/ preprocessed/ resume/ base/ untested/ output/ upload/ spool/ tmp/
+ *     deployments/              of a serve task: a folder for each model
+ *   tasks/<lease>.vllm-<n>/       a process of vLLM's
  */
 import { realpath } from "node:fs/promises";
 import { join, relative, isAbsolute } from "node:path";

@@ -377,6 +377,10 @@ describe("an agent that is stopped", () => {
     await until(() => held.events.length === 1);
     agent.drain();
     await inState("dep_1", "unloaded");
+    api.deployments = [base("dep_1"), base("dep_2")];
+    const asked = api.deploymentsAsked;
+    socket.send({ type: "status", stream: 0, payload: Buffer.from('{"type":"deployments_changed"}') });
+    await until(() => api.deploymentsAsked > asked);
     const late = socket.ask("dep_1", { say: ["c"] });
     await over(late);
     expect(late.reset).toMatchObject({ code: "draining" });
@@ -384,6 +388,7 @@ describe("an agent that is stopped", () => {
     await over(held);
     expect(held.done).toMatchObject({ finish_reason: "stop" });
     expect(await agent.done).toBe(0);
+    expect(socket.states("dep_2")).toEqual([]);
     expect(api.only.release).toMatchObject({ reason: "preempted" });
     noFilesLeft();
   });

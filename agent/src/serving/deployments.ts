@@ -29,13 +29,13 @@ interface Held {
   message?: string;
   labels?: string[];
   model: LoadModel | null;
-  /** How often the model server ended while it loaded this. */
+  /** How often in a row the model server ended while it loaded this. */
   deaths: number;
   failedAtMs: number;
 }
 
 /** A model that ends the server whenever it is loaded must not end it for ever. */
-const MAX_DEATHS = 2;
+const MAX_DEATHS = 3;
 /** A failed one that is still listed is tried again, but not at the very news of its failure. */
 const RETRY_AFTER_MS = 5_000;
 const MAX_LABELS_BYTES = 32 * 1024;
@@ -47,6 +47,7 @@ export class Deployments {
   private readonly work = new Waker();
   private server: ModelServer | null = null;
   private isStale = true;
+  private isWithdrawn = false;
   private count = 0;
 
   constructor(private readonly deps: DeploymentsDeps) {}
@@ -78,9 +79,10 @@ export class Deployments {
 
   /** Nothing is offered any more. */
   withdraw(): void {
-    for (const { source } of this.held.values())
-      this.deps.tell({ type: "deployment", id: source.id, state: "unloaded" });
+    this.isWithdrawn = true;
+    const ids = [...this.held.keys()];
     this.held.clear();
+    for (const id of ids) this.deps.tell({ type: "deployment", id, state: "unloaded" });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -100,6 +102,7 @@ export class Deployments {
   private async sync(signal: AbortSignal): Promise<void> {
     this.isStale = false;
     const { deployments } = await this.deps.list(signal);
+    if (this.isWithdrawn) return;
     const listed = new Set(deployments.map(({ id }) => id));
     for (const held of [...this.held.values()]) if (!listed.has(held.source.id)) void this.drop(held, signal);
     for (const source of deployments) {
@@ -157,6 +160,7 @@ export class Deployments {
       if (!this.isHeld(held)) return await server.unload(source.id, signal);
       if (server !== this.server) return;
       if (labels && Buffer.byteLength(JSON.stringify(labels)) <= MAX_LABELS_BYTES) held.labels = labels;
+      held.deaths = 0;
       this.enter(held, "ready");
     } catch (error) {
       if (signal.aborted || !this.isHeld(held)) return;

@@ -4,6 +4,7 @@
  */
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import type { TaskPaths } from "../paths";
 import type { TrainerProcess } from "../trainer-process";
 import { LocalHttp } from "./local-http";
@@ -82,12 +83,13 @@ export function vllmArguments(options: VllmOptions, port: number): string[] {
   ];
 }
 
-/** Its key goes by the environment: arguments are seen by all. */
+/** Its key goes by the environment: arguments are seen by all. The task's own TMPDIR is too long a path for its sockets. */
 function vllmEnv({ gpus, takesAdapters }: VllmOptions, { key }: LocalHttp): Record<string, string> {
   return {
     VLLM_API_KEY: key,
     CUDA_VISIBLE_DEVICES: gpus.join(","),
     VLLM_NO_USAGE_STATS: "1",
+    VLLM_RPC_BASE_PATH: tmpdir(),
     ...(takesAdapters && { VLLM_ALLOW_RUNTIME_LORA_UPDATING: "True" }),
   };
 }
