@@ -2,7 +2,7 @@
 import type { D1Migration } from "cloudflare:test";
 import type { Env as WorkerEnv } from "../worker/env";
 import type * as worker from "../worker/index";
-import type { StreamFixture } from "./streams/fixture/worker";
+import type { RelayFixture, StreamFixture } from "./streams/fixture/worker";
 
 declare global {
   namespace Cloudflare {
@@ -15,6 +15,7 @@ declare global {
       TEST_EMISSARY_CONTRACT: string;
       /** Only in the `streams` project. */
       STREAM_FIXTURE: DurableObjectNamespace<StreamFixture>;
+      RELAY_FIXTURE: DurableObjectNamespace<RelayFixture>;
     }
   }
 }

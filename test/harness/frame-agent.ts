@@ -77,6 +77,8 @@ export class FrameAgent {
   readonly streams = new Map<number, AgentStream>();
   /** Of every request, in the order in which they came. */
   readonly requests: RelayedRequest[] = [];
+  /** Of streams, known or not, in the order in which they came. */
+  readonly resets: { stream: number; code: string }[] = [];
   /** Messages of the socket, both ways. */
   messagesIn = 0;
   messagesOut = 0;
@@ -90,6 +92,7 @@ export class FrameAgent {
     this.#socket = socket;
     this.#handlers = handlers;
     this.#onChanged = onChanged;
+    socket.binaryType = "arraybuffer";
     this.closed = new Promise((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
     socket.addEventListener("message", ({ data }) => this.#onMessage(new Uint8Array(data as ArrayBuffer)));
     socket.accept();
@@ -135,6 +138,9 @@ export class FrameAgent {
       this.streams.set(frame.stream, stream);
       this.requests.push(stream.request);
       return;
+    }
+    if (frame.type === "reset") {
+      this.resets.push({ stream: frame.stream, code: (jsonOf(frame) as { code: string }).code });
     }
     const stream = this.streams.get(frame.stream);
     if (stream === undefined) return;

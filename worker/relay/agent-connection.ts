@@ -72,6 +72,6 @@ export class AgentConnection {
   }
 
   close(code: number, why: string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, why);
+    if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close(code, why);
   }
 }

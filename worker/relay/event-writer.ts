@@ -36,8 +36,8 @@ export class EventWriter {
     this.readable = readable;
     this.#writer = writable.getWriter();
     this.#movedAtMs = parts.nowMs();
-    // The same is told by the write that fails.
-    this.#writer.closed.catch(() => undefined);
+    // Where the way to the client tells that it has left; else the next writes fail.
+    this.#writer.closed.catch(() => this.#gone());
   }
 
   data(bytes: Uint8Array): void {
@@ -99,10 +99,15 @@ export class EventWriter {
         this.#parts.onClosed();
       }
     } catch {
-      this.#isEnding = true;
-      this.#parts.onGone();
+      this.#gone();
     } finally {
       this.#isWriting = false;
     }
+  }
+
+  #gone(): void {
+    this.#isEnding = true;
+    this.#waiting = [];
+    this.#parts.onGone();
   }
 }

@@ -133,8 +133,6 @@ export class RelayHub implements EngineRelay {
     for (const connection of this.#connections.values()) {
       if (taskId === undefined || connection.agent.taskId === taskId) connection.tell(news);
     }
-    // What could not be loaded is tried again.
-    this.#failures.clear();
   }
 
   keepOnly(taskIds: string[], why: string): void {
@@ -157,9 +155,9 @@ export class RelayHub implements EngineRelay {
     if (status.type === "serving") return events.onServing(agent);
     const isReady = status.state === "ready";
     this.#rows.setReady(connection.id, status.id, isReady);
+    if (status.state !== "failed") this.#failures.delete(status.id);
     if (isReady) {
       connection.ready.add(status.id);
-      this.#failures.delete(status.id);
       this.#waiters.tell(status.id, true);
       events.onReady(agent, status.id, status.labels ?? null);
       return;

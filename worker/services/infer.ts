@@ -69,6 +69,7 @@ function guarded(response: Response): Response {
   if (response.body === null) return response;
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const events = new WholeEvents();
+  let hasLeft = false;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
@@ -81,12 +82,16 @@ function guarded(response: Response): Response {
           if (done || bytes.byteLength > 0) return;
         }
       } catch (error) {
+        if (hasLeft) return;
         console.error("an engine's object ended in the middle of an answer", loggable(error));
         controller.enqueue(errorEvent("interrupted", "the answer was interrupted; the request may be sent again"));
         controller.close();
       }
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel(reason) {
+      hasLeft = true;
+      return reader.cancel(reason);
+    },
   });
   return new Response(body, { status: response.status, headers: response.headers });
 }

@@ -61,7 +61,7 @@ export class ServeRequests {
     if (relay.isReady(id)) return;
     door.onActivity();
     const { state, error } = served.deployment;
-    refuseFailed(relay.loadFailure(id) ?? (state === "failed" ? error : null));
+    refuseFailed(state === "failed" ? error : null);
     await door.wake("request");
     if (await relay.whenReady(id, wakeWaitMs)) return;
     refuseFailed(relay.loadFailure(id));
