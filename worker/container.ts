@@ -30,6 +30,7 @@ export * from "./container/objects";
 /** The use-cases, for the edges. `later` is the request's `waitUntil`; only tests give `faults`. */
 export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Services {
   const p = ports(env, later, faults);
+  const engines = engineServices(p);
   return {
     authenticate: (key, scope, read) => authenticate(p, key, scope, read),
     ...accountServices(p),
@@ -40,8 +41,8 @@ export function services(env: Env, later: Later, faults: Faults = NO_FAULTS): Se
     ...jobServices(p),
     ...taskServices(p),
     ...agentServices(p),
-    ...engineServices(p),
-    ...runServices(p),
+    ...engines,
+    ...runServices(p, engines),
     ...moduleServices(p),
     ...tokenServices(p),
     download: (token, request) => downloadBlob(p, token, request),

@@ -5,6 +5,7 @@ import { buildSession } from "../services/build-session";
 import type { EnvironmentServices } from "../services/environment-services";
 import * as environments from "../services/environments";
 import { importRuns } from "../services/import-runs";
+import { runInteraction, type Models } from "../services/run-interaction";
 import * as runs from "../services/runs";
 import type { Services } from "../services/services";
 import { chooseSessionDataset, sessionDataUrl } from "../services/session-data";
@@ -49,7 +50,7 @@ export function sessionUploadServices(p: Ports) {
   } satisfies SessionUploadServices;
 }
 
-export function runServices(p: Ports) {
+export function runServices(p: Ports, models: Models) {
   return {
     importRuns: (principal, chunks) => importRuns(p, principal, chunks),
     listRuns: (principal, filter, page) => p.runs.list(principal, filter, page),
@@ -58,5 +59,6 @@ export function runServices(p: Ports) {
     getRun: (principal, id) => runs.getRun(p, principal, id),
     runReferences: (principal, run) => runs.runReferences(p, principal, run),
     cloneRun: (principal, id, workflow) => runs.cloneRun(p, principal, id, workflow),
+    runInteraction: (principal, interaction) => runInteraction(p, models, principal, interaction),
   } satisfies Partial<Services>;
 }

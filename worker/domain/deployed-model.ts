@@ -18,3 +18,8 @@ export function parseDeployedModel(text: string, field: string): DeployedModel {
   }
   return { jobId: parseId("job_", id), checkpoint: ordinal === undefined ? null : Number(ordinal) };
 }
+
+/** The field of these APIs in which something is wrong, by the domain's, which has several for it. */
+export function deployedModelField(field: string): string {
+  return field === "checkpoint" || field === "base_model" ? "model" : field;
+}

@@ -19,6 +19,7 @@ export interface EngineFilter {
 export interface DeploymentFilter {
   projectId?: string;
   engineId?: string;
+  jobId?: string;
   origins?: DeploymentRecord["origin"][];
 }
 

@@ -1,6 +1,7 @@
 /** A row of an import: the names that a retrieved run has, so that what one deployment answers another one takes. */
 import { z } from "zod";
 import type { Row } from "./dataset-rows";
+import { invalid } from "./errors";
 import { isBareId } from "./ids";
 import { lineFault } from "./row-reader";
 import { isTeachable, RUN_STATUSES, type RunBody, type RunRecord } from "./runs";
@@ -26,6 +27,13 @@ const tags = z
   .array(plainText(MAX_TAG_CHARS))
   .max(MAX_TAGS)
   .transform((sent) => [...new Set(sent)]);
+/** Throws naming `tags`. */
+export function plainTags(sent: string[]): string[] {
+  const parsed = tags.safeParse(sent);
+  if (parsed.success) return parsed.data;
+  throw invalid("tags", parsed.error.issues[0]?.message ?? "are not tags");
+}
+
 const result = z.strictObject({ type: z.enum(RESULT_TYPES), value: z.unknown() }).superRefine((part, context) => {
   if (part.type === "text" && typeof part.value !== "string") {
     context.addIssue({ code: "custom", path: ["value"], message: "must be a string where type is text" });

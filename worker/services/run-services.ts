@@ -4,6 +4,7 @@ import type { EnvironmentRecord } from "../domain/environments";
 import type { ListedRun, RetrievedRun, RunBody, RunFacet, RunFilter, RunPage } from "../domain/runs";
 import type { FacetBucket } from "../domain/runs";
 import type { ImportedRuns } from "./import-runs";
+import type { Interaction } from "./run-interaction";
 
 /** What a run refers to, whole. */
 export interface RunReferences {
@@ -27,4 +28,6 @@ export interface RunServices {
   runReferences(principal: Principal, run: RetrievedRun): Promise<RunReferences>;
   /** A new run of the same interaction and configuration that has not run yet. */
   cloneRun(principal: Principal, id: string | null, workflow: RunBody["workflow"]): Promise<RetrievedRun>;
+  /** Asks a served model and keeps the run; throws naming `env`, `model` or `tags`. */
+  runInteraction(principal: Principal, interaction: Interaction): Promise<RetrievedRun>;
 }

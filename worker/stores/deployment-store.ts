@@ -49,6 +49,7 @@ export class D1DeploymentStore implements DeploymentStore {
       isNull(deployments.deletedAtMs),
       filter.projectId === undefined ? undefined : eq(deployments.projectId, filter.projectId),
       filter.engineId === undefined ? undefined : eq(deployments.engineId, filter.engineId),
+      filter.jobId === undefined ? undefined : eq(deployments.jobId, filter.jobId),
       filter.origins === undefined ? undefined : inArray(deployments.origin, filter.origins),
       page.after ? lt(deployments.id, page.after) : undefined,
     ];

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { DomainError } from "../../domain/errors";
 import type { Failure } from "../../http/failure";
+import { renamedFields } from "../../http/renamed-fields";
 
 const denial = z.object({ error: z.string(), message: z.string(), errorCode: z.string() });
 
@@ -49,13 +50,9 @@ export function inSessionWords<T>(work: () => Promise<T>): Promise<T> {
 /** What a body names and is not there is a bad request: only what the path names is not found. */
 export async function inWords<T>(wordOf: (field: string) => string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await renamedFields(wordOf, work);
   } catch (error) {
-    if (!(error instanceof DomainError) || error.detail.field === undefined) throw error;
-    const { field } = error.detail;
-    const ours = wordOf(field);
-    const message = error.message.startsWith(field) ? ours + error.message.slice(field.length) : error.message;
-    const code = error.code === "not_found" ? "invalid_request" : error.code;
-    throw new DomainError(code, message, { ...error.detail, field: ours });
+    const isOfBody = error instanceof DomainError && error.code === "not_found" && error.detail.field !== undefined;
+    throw isOfBody ? new DomainError("invalid_request", error.message, error.detail) : error;
   }
 }

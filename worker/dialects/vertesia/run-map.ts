@@ -1,7 +1,9 @@
 /** Runs ⇄ the dialect's run. */
 import type { z } from "@hono/zod-openapi";
 import type { ListedRun, RetrievedRun, RunEnvironment } from "../../domain/runs";
-import type { foundRun, run as runAnswer, runRef } from "./run-schema";
+import { parseId } from "../../domain/ids";
+import type { Interaction } from "../../services/run-interaction";
+import type { CreateRun, executedRun, foundRun, run as runAnswer, runRef } from "./run-schema";
 import { audit, fromEnvironmentRef, iso, projectId } from "./words";
 
 /** Runs do not expire. */
@@ -47,6 +49,38 @@ export function fromRun(run: RetrievedRun): z.input<typeof runAnswer> {
     ...(body.workflow === undefined ? {} : { workflow: body.workflow }),
     ...(body.evaluation === undefined ? {} : { evaluation: body.evaluation }),
   };
+}
+
+export function fromExecutedRun(run: RetrievedRun): z.input<typeof executedRun> {
+  return {
+    ...fromRun(run),
+    account: run.accountId,
+    project: projectId(run.projectId),
+    interaction: run.interaction,
+  };
+}
+
+/** A segment of safety is the system's word. */
+const ROLE_WORDS = { system: "system", safety: "system", user: "user", assistant: "assistant" } as const;
+
+export function toInteraction(body: CreateRun): Interaction {
+  const { interaction: name, prompts, config, data: parameters, tags = [], workflow } = body;
+  return {
+    name,
+    environmentId: parseId("", config.environment),
+    model: config.model ?? null,
+    prompt: prompts.map(({ role, content }) => ({ role: ROLE_WORDS[role], content })),
+    options: toOptions(config.model_options),
+    tags,
+    parameters,
+    workflow,
+  };
+}
+
+/** OpenAI's names; -1 and 0 of `top_k` stand for all tokens. */
+function toOptions(sent: CreateRun["config"]["model_options"] = {}): Record<string, unknown> {
+  const { _option_id: _, include_thoughts: _thoughts, stop_sequence: stop, top_k: topK, ...options } = sent;
+  return { ...options, ...(stop && stop.length > 0 ? { stop } : {}), ...(topK && topK > 0 ? { top_k: topK } : {}) };
 }
 
 /** As stored: what a run refers to is its bare id. */

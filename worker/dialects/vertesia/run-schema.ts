@@ -114,21 +114,72 @@ export const cloneRunBody = z.strictObject({
   }),
 });
 
-/** What creating a run will take; nothing is served yet, so no part of it is looked into. */
-export const createRunBody = z.strictObject({
-  interaction: z.string(),
-  data: z.unknown().optional(),
-  config: z.record(z.string(), z.unknown()).optional(),
-  result_schema: z.unknown().optional(),
-  stream: z.boolean().optional(),
-  do_validate: z.boolean().optional(),
-  tags: z.array(z.string()).optional(),
-  conversation: z.unknown().optional(),
-  tool_definitions: z.array(z.unknown()).optional(),
-  workflow: z.record(z.string(), z.unknown()).optional(),
-  prompts: z.array(z.unknown()).optional().openapi({ description: "The prompt of an ad-hoc interaction (`tmp:…`)." }),
-  asyncCompletion: z.record(z.string(), z.unknown()).optional(),
+/** Sampling, in the words of the client's options for models that it knows nothing of. */
+const modelOptions = z.strictObject({
+  _option_id: z.string().optional().openapi({ description: "Which set of options the client means; without effect." }),
+  max_tokens: z.int().min(1).optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  top_p: z.number().gt(0).max(1).optional(),
+  top_k: z.int().min(-1).optional(),
+  presence_penalty: z.number().min(-2).max(2).optional(),
+  frequency_penalty: z.number().min(-2).max(2).optional(),
+  stop_sequence: z.array(z.string().min(1)).max(16).optional(),
+  seed: z.int().optional(),
+  include_thoughts: z.literal(false, "must be false: a model's thoughts are not told apart here").optional(),
 });
+
+const runConfig = z.strictObject({
+  environment: z.string().openapi({ description: "Where the model is looked for, and what the run is of." }),
+  model: z.string().optional().openapi({
+    description:
+      "A deployment's name or `dep_` id, `job_<id>` of one that is deployed, or a catalogue model; else the environment's `default_model`.",
+  }),
+  model_options: modelOptions.optional(),
+  do_validate: z.boolean().optional(),
+  run_data: z.enum(["STANDARD", "DEBUG"], "must be STANDARD or DEBUG: a run is kept whole").optional(),
+  configMode: z
+    .enum(["RUN_AND_INTERACTION_CONFIG", "RUN_CONFIG_ONLY"], "must be RUN_CONFIG_ONLY: nothing else has one here")
+    .optional(),
+});
+
+const promptSegment = z.strictObject({
+  role: z.enum(["system", "safety", "user", "assistant"]).openapi({ description: "`safety` is `system`." }),
+  content: z.string(),
+  content_type: z
+    .literal("text", "must be text: templates are not filled in here, send the prompt as it is to be read")
+    .optional(),
+  schema: z.unknown().optional(),
+  name: z.string().optional(),
+  externalId: z.string().optional(),
+});
+
+/** What asks for nothing; else a 400 that says what is missing. */
+const absent = (why: string) =>
+  z
+    .unknown()
+    .refine((sent) => sent === undefined || sent === null || sent === false || JSON.stringify(sent) === "[]", why)
+    .optional();
+
+export const createRunBody = z
+  .strictObject({
+    interaction: z.string().min(1).max(200).openapi({ description: "What the run is called, such as `tmp:greet`." }),
+    prompts: z.array(promptSegment, "is required: interactions are not stored here, a run brings its prompt").min(1),
+    config: runConfig,
+    data: z.unknown().optional().openapi({ description: "Kept as the run's `parameters`." }),
+    tags: z.array(z.string()).optional(),
+    workflow: z.record(z.string(), z.unknown()).optional(),
+    do_validate: z
+      .boolean()
+      .optional()
+      .openapi({ description: "Without effect: there is no schema to hold an answer to." }),
+    result_schema: absent("is not supported: answers are text, and no schema is enforced"),
+    stream: absent("must be false: a run is answered when it is whole; POST /v1/chat/completions streams"),
+    conversation: absent("is not supported: send the conversation so far as prompts"),
+    tool_definitions: absent("are not supported"),
+    asyncCompletion: absent("is not supported"),
+  })
+  .openapi("CreateRun");
+export type CreateRun = z.output<typeof createRunBody>;
 
 const isoDate = z.string().openapi({ format: "date-time" });
 const facts = z.record(z.string(), z.unknown());
@@ -178,6 +229,11 @@ export const run = runRef
     evaluation: facts.optional(),
   })
   .openapi("ExecutionRun");
+
+/** A run as its own request is answered: what it refers to is its bare id, but for the environment. */
+export const executedRun = run
+  .extend({ account: z.string(), project: z.string(), interaction: z.string() })
+  .openapi("InteractionExecutionResult");
 
 export const foundRun = z.record(z.string(), z.unknown()).openapi("FindRunResult");
 export const runDocRef = z

@@ -1,4 +1,6 @@
+import { deployedModelField } from "../../../domain/deployed-model";
 import { defineRoute } from "../../../http/define-route";
+import { renamedFields } from "../../../http/renamed-fields";
 import { fromDeployment, toDeploymentRequest, toPlacement } from "../engine-map";
 import { createDeployment, deployment } from "../engine-schema";
 
@@ -12,6 +14,8 @@ export const createDeploymentRoute = defineRoute({
   body: createDeployment,
   answer: { status: 201, description: "On its way.", schema: deployment },
   errors: ["not_found", "conflict"],
-  handler: async ({ services, principal, body }) =>
-    fromDeployment(await services.createDeployment(principal, toDeploymentRequest(body), toPlacement(body))),
+  handler: async ({ services, principal, body }) => {
+    const create = () => services.createDeployment(principal, toDeploymentRequest(body), toPlacement(body));
+    return fromDeployment(await renamedFields(deployedModelField, create));
+  },
 });

@@ -1,4 +1,6 @@
+import { deployedModelField } from "../../../domain/deployed-model";
 import { defineRoute } from "../../../http/define-route";
+import { renamedFields } from "../../../http/renamed-fields";
 import { fromDeployment, toDeploymentRequest } from "../engine-map";
 import { deployment, deployOnEngine } from "../engine-schema";
 import { engineOf, readEngine } from "../first-read";
@@ -19,6 +21,7 @@ export const deployOnEngineRoute = defineRoute({
   errors: ["conflict"],
   handler: async (call) => {
     const { services, principal, body } = call;
-    return fromDeployment(await services.deployOn(principal, engineOf(call), toDeploymentRequest(body)));
+    const deploy = () => services.deployOn(principal, engineOf(call), toDeploymentRequest(body));
+    return fromDeployment(await renamedFields(deployedModelField, deploy));
   },
 });

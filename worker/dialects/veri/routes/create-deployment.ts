@@ -1,4 +1,6 @@
+import { deployedModelField } from "../../../domain/deployed-model";
 import { defineRoute } from "../../../http/define-route";
+import { renamedFields } from "../../../http/renamed-fields";
 import { fromDeployment, toDeployedModel } from "../deployment-map";
 import { createDeploymentBody, deployment } from "../deployment-schema";
 
@@ -17,6 +19,7 @@ export const createDeployment = defineRoute({
     const { name, model: modelText, gpu, provider } = body;
     const request = { name, model: toDeployedModel(body), modelText, origin: "veri" } as const;
     const engine = { gpu, provider: provider ?? null, management: { kind: "none" } } as const;
-    return fromDeployment(await services.createDeployment(principal, request, engine), undefined);
+    const create = () => services.createDeployment(principal, request, engine);
+    return fromDeployment(await renamedFields(deployedModelField, create), undefined);
   },
 });
