@@ -8,6 +8,8 @@ const DESCRIPTIONS = {
   projects: "for good, with its datasets, jobs and functions; refused while one of its jobs has not ended",
   datasets: "for good; refused while a job that has not ended uses it",
   functions: "for good; refused while a job that has not ended uses it",
+  engines: "with its deployments; what they are answering ends with an error",
+  deployments: "with its engine where that was made with it",
   jobs: "for good, with its checkpoints and logs; refused before it has ended",
 };
 

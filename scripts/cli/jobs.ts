@@ -6,6 +6,7 @@ import { contextOf, jobPath as pathOf, NATIVE, query, withPaging } from "./conte
 import { saveDownload } from "./download";
 import { CliFailure, EXIT } from "./failure";
 import { addDelete } from "./delete";
+import { parseGpu } from "./gpu-option";
 import { followJob, waitForJob } from "./follow";
 import { anyList, anything, job } from "./shapes";
 import { printLine } from "./output";
@@ -170,12 +171,6 @@ function addWatching(jobs: Command): void {
       else console.log(`${ended.id} ${ended.status}${ended.reason === null ? "" : `: ${ended.reason.message}`}`);
       if (ended.status !== "completed") process.exitCode = EXIT.jobNotCompleted;
     });
-}
-
-function parseGpu(text: string): { type: string; count: number } {
-  const [type = "", count = "1"] = text.split(":");
-  if (type === "" || !/^\d+$/.test(count)) throw new InvalidArgumentError("must be a type, or type:count");
-  return { type, count: Number(count) };
 }
 
 function collect(value: string, before: string[]): string[] {

@@ -5,16 +5,20 @@
 import { Command, CommanderError } from "commander";
 import { addAccounts, addAgents, addKeys, addProjects } from "./accounts";
 import { addDatasets, addFunctions } from "./artifacts";
+import { addChat } from "./chat";
 import { readCredentials } from "./credentials";
+import { addDeployments } from "./deployments";
+import { addEngines } from "./engines";
 import { describeFailure, EXIT } from "./failure";
 import { addJobs } from "./jobs";
 
 function program(): Command {
   const command = new Command("anneal")
-    .description("Fine-tuning jobs on your own control plane.")
+    .description("Fine-tuning jobs and models to be asked, on your own control plane.")
     .option("--json", "one JSON object on one line, for machines")
     .exitOverride();
   for (const add of [addAccounts, addProjects, addKeys, addAgents, addDatasets, addFunctions, addJobs]) add(command);
+  for (const add of [addEngines, addDeployments, addChat]) add(command);
   strict(command);
   return command;
 }

@@ -5,7 +5,7 @@ import { created } from "./shapes";
 
 export async function request<T>(
   api: ApiClient,
-  method: "POST" | "PUT" | "DELETE",
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,
   shape: z.ZodType<T>,
   init: { body?: BodyInit; headers?: Record<string, string> } = {},

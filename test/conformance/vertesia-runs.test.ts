@@ -450,13 +450,6 @@ describe("the runs of a project", async () => {
     const rows = await send(other, [row({ environment }), row({ parent: a })]);
     expect(rows.body.message).toContain("line 1 is wrong in environment");
   });
-
-  it("are not made by running anything yet", async () => {
-    const answer = await client.post<Run>(RUNS, { interaction: "tmp:x", prompts: [{ role: "user", content: "hi" }] });
-    expect(answer.status).toBe(501);
-    expect(answer.body).toMatchObject({ status: 501, error: "Not Implemented" });
-    expect((await client.post<Run>(RUNS, { data: {} })).status).toBe(400);
-  });
 });
 
 function bucket(value: string | null, count: number) {

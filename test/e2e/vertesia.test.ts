@@ -142,7 +142,7 @@ describe("@vertesia/client with an API key", () => {
     const clone = await runs.clone({ source_run_id: first.id, workflow });
     expect(clone).toMatchObject({ project: account.project_id });
     expect(clone.id).not.toBe(first.id);
-    await expect(runs.create({ interaction: "sums", data: {} })).rejects.toMatchObject({ status: 501 });
+    await expect(runs.create({ interaction: "sums", data: {} })).rejects.toMatchObject({ status: 400 });
     expect(vertesia.faults).toEqual([]);
   });
 

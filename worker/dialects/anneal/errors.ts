@@ -4,8 +4,15 @@ import { nativeError, renderNativeError } from "../../http/native-errors";
 
 export const errorSchema = nativeError;
 
-/** The domain speaks of the one reward function that most dialects have. */
-const FIELD_NAMES: Record<string, string> = { reward_function_id: "functions" };
+/** The domain speaks of the one reward function that most dialects have, and of an engine's rule by its kind. */
+const FIELD_NAMES: Record<string, string> = {
+  reward_function_id: "functions",
+  inactive_timeout: "management.seconds",
+  "schedule.timezone": "management.timezone",
+  "schedule.start_time": "management.start_time",
+  "schedule.end_time": "management.end_time",
+  "schedule.days": "management.days",
+};
 
 export function renderError(failure: Failure): object {
   const { field } = failure.detail;
