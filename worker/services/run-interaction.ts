@@ -8,7 +8,8 @@ import { parseId } from "../domain/ids";
 import { plainTags } from "../domain/imported-run";
 import type { DeploymentStore, EnvironmentStore } from "../domain/ports";
 import { recordedRun, type Answered } from "../domain/recorded-run";
-import type { PromptSegment, RetrievedRun, RunBody } from "../domain/runs";
+import type { Interaction } from "../domain/interaction";
+import type { RetrievedRun } from "../domain/runs";
 import type { EngineServices } from "./engine-services";
 import type { RunPorts } from "./runs";
 import { usableEnvironment } from "./training-sessions";
@@ -20,20 +21,6 @@ export interface InteractionPorts extends RunPorts {
 
 /** What asks a model, and finds one that is called by its own name. */
 export type Models = Pick<EngineServices, "infer" | "serverlessModel">;
-
-export interface Interaction {
-  name: string;
-  environmentId: string | null;
-  /** null: the environment's own. */
-  model: string | null;
-  prompt: PromptSegment[];
-  /** OpenAI's names. */
-  options: Record<string, unknown>;
-  tags: string[];
-  /** Kept with the run as they came. */
-  parameters: unknown;
-  workflow: RunBody["workflow"];
-}
 
 const ID_PREFIX = "run-";
 

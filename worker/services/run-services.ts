@@ -1,10 +1,10 @@
 /** The use-cases of runs, as the edges see them. */
 import type { Principal } from "../domain/accounts";
 import type { EnvironmentRecord } from "../domain/environments";
+import type { Interaction } from "../domain/interaction";
 import type { ListedRun, RetrievedRun, RunBody, RunFacet, RunFilter, RunPage } from "../domain/runs";
 import type { FacetBucket } from "../domain/runs";
 import type { ImportedRuns } from "./import-runs";
-import type { Interaction } from "./run-interaction";
 
 /** What a run refers to, whole. */
 export interface RunReferences {

@@ -2,7 +2,7 @@
 import type { z } from "@hono/zod-openapi";
 import type { ListedRun, RetrievedRun, RunEnvironment } from "../../domain/runs";
 import { parseId } from "../../domain/ids";
-import type { Interaction } from "../../services/run-interaction";
+import type { Interaction } from "../../domain/interaction";
 import type { CreateRun, executedRun, foundRun, run as runAnswer, runRef } from "./run-schema";
 import { audit, fromEnvironmentRef, iso, projectId } from "./words";
 
