@@ -93,6 +93,8 @@ class _Steps:
             num_beams=1,
             num_return_sequences=1,
             eos_token_id=ends or None,
+            use_cache=True,
+            cache_implementation="dynamic",
             logits_processor=asked.sampling.processors(len(asked.prompt)),
             custom_generate=self._take,
             **asked.sampling.settings(model.generation_config),

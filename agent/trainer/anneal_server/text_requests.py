@@ -124,7 +124,7 @@ def _message(value: object, where: str) -> dict:
         raise invalid("messages", f"`{where}.tool_calls` is not supported")
     content = value.get("content")
     if isinstance(content, list):
-        content = "".join(_part(part, f"{where}.content") for part in content)
+        content = "\n".join(_part(part, f"{where}.content") for part in content)
     if not isinstance(content, str):
         raise invalid("messages", f"`{where}.content` must be a text, or a list of parts of type text")
     # OpenAI's newer word for the same; templates know the older one.

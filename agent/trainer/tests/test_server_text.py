@@ -116,9 +116,9 @@ def test_chat_streamed_is_chat_at_once(server):
     assert whole["object"] == "chat.completion" and whole["id"].startswith("chatcmpl-")
     message = whole["choices"][0]["message"]
     assert message["role"] == "assistant" and message["content"]
-    plain = {**body, "messages": [{"role": "system", "content": "Be short"}, {"role": "user", "content": "Hello"}]}
+    plain = {**body, "messages": [{"role": "system", "content": "Be short"}, {"role": "user", "content": "He\nllo"}]}
     assert server.post("/v1/chat/completions", plain)["choices"][0]["message"] == message
-    template = "<|start|>system\nBe short<|end|><|start|>user\nHello<|end|><|start|>assistant\n"
+    template = "<|start|>system\nBe short<|end|><|start|>user\nHe\nllo<|end|><|start|>assistant\n"
     assert complete(server, "one", template, temperature=0, max_tokens=20)["usage"] == whole["usage"]
     with server.stream("/v1/chat/completions", {**body, "stream_options": {"include_usage": True}}) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -271,8 +271,11 @@ def test_one_too_many_is_refused_and_who_leaves_makes_room(made, tmp_path, monke
                 server.client.post("/v1/completions", json=long, timeout=0.2)
             # Returns when no request is left.
             pool.submit(server.post, "/models/unload", {"id": "m"}).result(30)
-        assert server.turns.taken == 0 and turns < 4000, turns
+        assert turns < 4000, turns
         server.refused("/v1/completions", long, 404)
+        server.load("n", "base")
+        server.post("/v1/completions", {"model": "n", "prompt": "a", "max_tokens": 1})
+        assert server.turns.taken == 0, "nobody holds a place for nothing"
 
 
 def test_a_model_goes_when_its_requests_are_done_and_what_breaks_is_told(made, tmp_path, monkeypatch):
@@ -297,7 +300,10 @@ def test_a_model_goes_when_its_requests_are_done_and_what_breaks_is_told(made, t
         server.load("n", "weights", made["base"])
         monkeypatch.setattr(Generation, "turn", lambda work: 1 / 0)
         broken = server.refused("/v1/completions", {"model": "n", "prompt": "a"}, 500)
-        assert broken["type"] == "server_error" and "division by zero" in broken["message"]
+        assert broken["type"] == broken["code"] == "server_error" and "division by zero" in broken["message"]
+        monkeypatch.setattr(Generation, "turn", lambda work: [0] * 2**62)
+        assert server.refused("/v1/completions", {"model": "n", "prompt": "a"}, 500)["code"] == "out_of_memory"
+        monkeypatch.setattr(Generation, "turn", lambda work: 1 / 0)
         with server.stream("/v1/completions", {"model": "n", "prompt": "a"}) as answer:
             (event,) = [json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line]
         assert answer.status_code == 200 and event["error"]["type"] == "server_error"
