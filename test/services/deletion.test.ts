@@ -189,6 +189,7 @@ describe("a dataset", () => {
         if (!isMarked) await cancel(principal, job.id);
         return isMarked;
       },
+      server: (what) => store.server(what),
       liveKey: (id) => store.liveKey(id),
       marked: (limit) => store.marked(limit),
       erase: (what, nowMs) => store.erase(what, nowMs),

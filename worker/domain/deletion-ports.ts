@@ -12,6 +12,8 @@ export type Marked = Deletable & ({ kind: "dataset" | "function"; r2Key: string 
 export interface DeletionStore {
   /** A job of the account that has not ended and needs it: uses it, builds on it, is it, or is in it. */
   liveUser(what: Deletable): Promise<string | null>;
+  /** An engine in it, or a deployment of a model of it, by its name. Those that are terminated or deleted need nothing. */
+  server(what: Deletable): Promise<{ kind: "engine" | "deployment"; name: string } | null>;
   /** The name of a live key whose default project it is. */
   liveKey(projectId: string): Promise<string | null>;
   /** From here on nobody sees it, nor what is in it; false when it is needed or marked already. */

@@ -47,6 +47,8 @@ async function deleteUnused({ deletions, clock }: DeletePorts, what: Deletable):
   for (let tries = 0; tries < TRIES; tries += 1) {
     const user = await deletions.liveUser(what);
     if (user !== null) throw inUse(what, user);
+    const server = await deletions.server(what);
+    if (server !== null) throw isServed(what, server);
     if (await deletions.mark(what, clock.nowMs())) return;
     // Somebody was quicker: a new job, which the next look finds unless it has ended too, or another who deletes.
   }
@@ -58,6 +60,11 @@ const WHY: Record<Deletable["kind"], string> = {
   job: "a job that has not ended begins from this one",
   project: "a job that has not ended is in the project or uses what is in it",
 };
+
+function isServed({ kind }: Deletable, server: { kind: string; name: string }): DomainError {
+  const where = kind === "project" ? "is in the project or serves a model of it" : "serves the job's model";
+  return new DomainError("conflict", `the ${server.kind} '${server.name}' ${where}: delete it first`);
+}
 
 /** Edges show the id in their own form: `facts.job_id` is bare. */
 function inUse({ kind, id }: Deletable, jobId: string): DomainError {

@@ -10,6 +10,8 @@ import {
   apiKeys,
   checkpoints,
   datasets,
+  deployments,
+  engines,
   functions,
   jobEvents,
   jobs,
@@ -36,6 +38,13 @@ export class D1DeletionStore implements DeletionStore {
     return rows[0]?.id ?? null;
   }
 
+  async server(what: Deletable): Promise<{ kind: "engine" | "deployment"; name: string } | null> {
+    const [row] = await this.#databases(shardOf(what.id)).all<{ kind: "engine" | "deployment"; name: string }>(
+      servers(what),
+    );
+    return row ?? null;
+  }
+
   async liveKey(projectId: string): Promise<string | null> {
     const where = and(eq(apiKeys.projectId, projectId), isNull(apiKeys.revokedAtMs));
     const key = await this.#databases(shardOf(projectId))
@@ -48,7 +57,7 @@ export class D1DeletionStore implements DeletionStore {
 
   async mark(what: Deletable, nowMs: number): Promise<boolean> {
     const db = this.#databases(shardOf(what.id));
-    const free = sql`NOT EXISTS (${liveUsers(what)})`;
+    const free = sql`NOT EXISTS (${liveUsers(what)}) AND NOT EXISTS (${servers(what)})`;
     const deleted = { deletedAtMs: nowMs };
     switch (what.kind) {
       case "dataset": {
@@ -152,6 +161,9 @@ function eraseContents(db: Database, { accountId, id }: Deletable) {
         SELECT project_id, tag, run_id FROM run_tags WHERE project_id = ${id} LIMIT ${ROWS_AT_ONCE})`,
     ),
     db.delete(moduleSessions).where(and(eq(moduleSessions.accountId, accountId), eq(moduleSessions.projectId, id))),
+    // Nothing of it is served when it is marked: these are over.
+    db.delete(deployments).where(and(eq(deployments.accountId, accountId), eq(deployments.projectId, id))),
+    db.delete(engines).where(and(eq(engines.accountId, accountId), eq(engines.projectId, id))),
     db
       .delete(runs)
       .where(
@@ -198,6 +210,25 @@ function markContents(db: Database, { accountId, id }: Deletable, nowMs: number)
 function liveUsers({ accountId, ...what }: Deletable): SQL {
   return sql`SELECT j.id FROM jobs j
     WHERE j.account_id = ${accountId} AND j.status IN ${NOT_ENDED} AND (${needs(accountId, what)}) LIMIT 1`;
+}
+
+/** What serves a job's model, or is in a project or serves a model of it: at most one. */
+function servers({ accountId, kind, id }: Deletable): SQL {
+  const deployed = sql`SELECT 'deployment' AS kind, d.name AS name FROM deployments d
+    WHERE d.account_id = ${accountId} AND d.state <> 'terminated' AND d.deleted_at_ms IS NULL`;
+  switch (kind) {
+    case "dataset":
+    case "function":
+      return sql`SELECT NULL AS kind, NULL AS name WHERE 0`;
+    case "job":
+      return sql`${deployed} AND d.job_id = ${id} AND d.checkpoint > 0 LIMIT 1`;
+    case "project": {
+      const jobsOf = sql`SELECT id FROM jobs WHERE account_id = ${accountId} AND project_id = ${id}`;
+      return sql`${deployed} AND (d.project_id = ${id} OR (d.job_id IN (${jobsOf}) AND d.checkpoint > 0))
+        UNION ALL SELECT 'engine', e.name FROM engines e
+        WHERE e.account_id = ${accountId} AND e.project_id = ${id} AND e.deleted_at_ms IS NULL LIMIT 1`;
+    }
+  }
 }
 
 function needs(accountId: string, { kind, id }: Pick<Deletable, "kind" | "id">): SQL {
