@@ -32,7 +32,9 @@ class Clocks {
     const today = Math.floor((this.#shown[index] ?? 0) / DAY_MS);
     return [-2, -1, 0, 1].some((offset) => {
       const day = today + offset;
-      const name = new Date(day * DAY_MS).toLocaleDateString("en-US", { weekday: "long", timeZone: "UTC" }).toLowerCase();
+      const name = new Date(day * DAY_MS)
+        .toLocaleDateString("en-US", { weekday: "long", timeZone: "UTC" })
+        .toLowerCase();
       if (!days.includes(name as Weekday)) return false;
       const start = day * DAY_MS + of(startTime);
       const end = (of(endTime) > of(startTime) ? day : day + 1) * DAY_MS + of(endTime);
@@ -76,16 +78,24 @@ describe("a schedule", () => {
     const days = fc.uniqueArray(fc.constantFrom(...WEEKDAYS), { minLength: 1 });
     const minute = fc.integer({ min: -36 * 60, max: 36 * 60 });
     fc.assert(
-      fc.property(fc.constantFrom(...SPANS), time, time, days, minute, (span, startTime, endTime, someDays, minutes) => {
-        const wanted = schedule(span.zone, startTime, endTime, someDays);
-        const atMs = span.changeMs + minutes * MINUTE_MS;
-        const { isOn, changesAtMs } = serviceAt(wanted, atMs);
-        expect(isOn).toBe(span.clocks.isOn(wanted, atMs));
-        expect(changesAtMs).toBeGreaterThan(atMs);
-        const lastMs = Math.min(changesAtMs, span.changeMs + 40 * 60 * MINUTE_MS) - MINUTE_MS;
-        expect(span.clocks.isOn(wanted, lastMs)).toBe(isOn);
-        if (changesAtMs < span.changeMs + 40 * 60 * MINUTE_MS) expect(span.clocks.isOn(wanted, changesAtMs)).toBe(!isOn);
-      }),
+      fc.property(
+        fc.constantFrom(...SPANS),
+        time,
+        time,
+        days,
+        minute,
+        (span, startTime, endTime, someDays, minutes) => {
+          const wanted = schedule(span.zone, startTime, endTime, someDays);
+          const atMs = span.changeMs + minutes * MINUTE_MS;
+          const { isOn, changesAtMs } = serviceAt(wanted, atMs);
+          expect(isOn).toBe(span.clocks.isOn(wanted, atMs));
+          expect(changesAtMs).toBeGreaterThan(atMs);
+          const lastMs = Math.min(changesAtMs, span.changeMs + 40 * 60 * MINUTE_MS) - MINUTE_MS;
+          expect(span.clocks.isOn(wanted, lastMs)).toBe(isOn);
+          if (changesAtMs < span.changeMs + 40 * 60 * MINUTE_MS)
+            expect(span.clocks.isOn(wanted, changesAtMs)).toBe(!isOn);
+        },
+      ),
       { numRuns: 400, examples: [[SPANS[1]!, "01:00", "01:30", ["sunday"], 0]] },
     );
   });
@@ -141,7 +151,10 @@ describe("what people send", () => {
 
   it("takes seconds within bounds, and days in any order once", () => {
     expect(() => checkManagement({ kind: "inactive_timeout", seconds: 0 })).toThrow(DomainError);
-    expect(checkManagement({ kind: "inactive_timeout", seconds: 60 })).toEqual({ kind: "inactive_timeout", seconds: 60 });
+    expect(checkManagement({ kind: "inactive_timeout", seconds: 60 })).toEqual({
+      kind: "inactive_timeout",
+      seconds: 60,
+    });
     const twice = schedule("UTC", "10:00", "18:00", ["sunday", "monday", "sunday"]);
     expect(checkManagement(twice)).toMatchObject({ days: ["monday", "sunday"] });
   });

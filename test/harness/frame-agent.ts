@@ -95,6 +95,7 @@ export class FrameAgent {
     socket.binaryType = "arraybuffer";
     this.closed = new Promise((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
     socket.addEventListener("message", ({ data }) => this.#onMessage(new Uint8Array(data as ArrayBuffer)));
+    socket.binaryType = "arraybuffer";
     socket.accept();
     this.status({ type: "serving", max_active: 16, max_queue: 64 });
   }

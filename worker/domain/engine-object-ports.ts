@@ -58,7 +58,8 @@ export interface EngineDoor extends RelayEvents {
   settled(): Promise<EngineRecord>;
   wake(reason: "request" | "asked" | "schedule"): Promise<EngineRecord>;
   deactivate(reason: "asked" | "idle" | "schedule"): Promise<EngineRecord>;
-  onAlarm(): Promise<void>;
+  /** False: the engine is gone, and the object keeps nothing. */
+  onAlarm(): Promise<boolean>;
 }
 
 /**

@@ -56,7 +56,7 @@ export class EngineObject extends DurableObject<Env> implements EngineObjectRpc 
 
   tick(engineId: string): Promise<Answer<void>> {
     return answering(async () => {
-      await this.#of(engineId).door.settled();
+      if (!(await this.#of(engineId).door.look())) this.#parts = null;
     });
   }
 
@@ -99,11 +99,13 @@ export class EngineObject extends DurableObject<Env> implements EngineObjectRpc 
     const parts = this.#known();
     if (!parts) return;
     try {
-      await parts.door.onAlarm();
+      if (!(await parts.door.onAlarm())) {
+        this.#parts = null;
+        return;
+      }
     } catch (error) {
       console.error("an engine's alarm failed; it rings again", loggable(error));
-    } finally {
-      await parts.local.rearm();
     }
+    await parts.local.rearm(Date.now());
   }
 }

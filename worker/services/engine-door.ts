@@ -15,8 +15,6 @@ import { cancelTasks, serveTask, unendedTasks, type ServeTaskPorts } from "./ser
 
 /** How long what is under way may take before the timer looks what became of it. */
 const CHECK_MS = 10_000;
-/** Between two tries of an alarm's work while D1 is away. */
-const ALARM_RETRY_MS = 5_000;
 /** D1 and the object learn of a busy engine's requests this often at most. */
 const TOLD_EVERY_MS = 60_000;
 const NOTED_EVERY_MS = 1_000;
@@ -46,6 +44,25 @@ export class ServingDoor implements EngineDoor {
 
   settled(): Promise<EngineRecord> {
     return this.#oneAtATime(() => this.#settled());
+  }
+
+  /** For whoever only says that something may have changed. False: the engine is gone, and nobody asks for its log. */
+  look(): Promise<boolean> {
+    return this.#oneAtATime(async () => {
+      const { engines, engineId, deployments, local } = this.#ports;
+      const engine = await engines.load(engineId);
+      if (engine?.deletedAtMs === null) {
+        await this.#settled();
+        return true;
+      }
+      if (engine) {
+        await this.#leaveNothing(engine);
+        const { items } = await deployments.list(engine.accountId, { engineId }, { limit: 1 });
+        if (items.length > 0) return true;
+      }
+      await local.erase();
+      return false;
+    });
   }
 
   wake(reason: "request" | "asked" | "schedule"): Promise<EngineRecord> {
@@ -123,22 +140,9 @@ export class ServingDoor implements EngineDoor {
     });
   }
 
-  /** Whatever is due, and whatever a lost alarm or a crash has left. */
-  onAlarm(): Promise<void> {
-    return this.#oneAtATime(async () => {
-      const { local, clock } = this.#ports;
-      // Should what follows fail, or the object die in it, this rings again.
-      for (const timer of local.dueTimers(clock.nowMs())) {
-        if (timer !== "schedule") local.setTimer(timer, clock.nowMs() + ALARM_RETRY_MS);
-      }
-      try {
-        await this.#settled();
-      } catch (error) {
-        if (error instanceof DomainError && error.code === "not_found") return;
-        local.setTimer("check", clock.nowMs() + ALARM_RETRY_MS);
-        throw error;
-      }
-    });
+  /** What is due is not told apart: every look looks at all of it. */
+  onAlarm(): Promise<boolean> {
+    return this.look();
   }
 
   onServing(agent: ServingAgent): void {

@@ -7,11 +7,14 @@ import { Meta } from "./meta";
 import { Timers } from "./timers";
 
 const ENGINE_ID_KEY = "engine_id";
+/** Between two tries of what is due, while D1 is away. */
+const ALARM_PAUSE_MS = 1_000;
 
 export class ObjectEngineLocal implements EngineLocal {
   readonly #storage: DurableObjectStorage;
   readonly #meta: Meta;
   readonly #timers: Timers;
+  #isErased = false;
 
   constructor(storage: DurableObjectStorage) {
     storage.sql.exec(`
@@ -33,34 +36,37 @@ export class ObjectEngineLocal implements EngineLocal {
   }
 
   fact(name: EngineFact): number | null {
-    const value = this.#meta.get(name);
+    const value = this.#isErased ? null : this.#meta.get(name);
     return value === null ? null : Number(value);
   }
 
   setFact(name: EngineFact, value: number | null): void {
+    if (this.#isErased) return;
     if (value === null) this.#meta.delete(name);
     else this.#meta.set(name, String(value));
   }
 
   setTimer(name: EngineTimer, atMs: number): void {
-    this.#timers.arm(name, atMs);
+    if (!this.#isErased) this.#timers.arm(name, atMs);
   }
 
   clearTimer(name: EngineTimer): void {
-    this.#timers.clear(name);
+    if (!this.#isErased) this.#timers.clear(name);
   }
 
   dueTimers(nowMs: number): EngineTimer[] {
-    return this.#timers.due(nowMs).map(({ name }) => name as EngineTimer);
+    return this.#isErased ? [] : this.#timers.due(nowMs).map(({ name }) => name as EngineTimer);
   }
 
-  /** For the end of the alarm's handler: what it has moved is armed. */
-  async rearm(): Promise<void> {
+  /** For the end of the alarm's handler: what it has moved is armed, and what it could not do is tried again. */
+  async rearm(nowMs: number): Promise<void> {
     const next = this.#timers.next();
-    if (next !== null) await this.#storage.setAlarm(next);
+    if (next !== null) await this.#storage.setAlarm(Math.max(next, nowMs + ALARM_PAUSE_MS));
   }
 
+  /** Whoever still waits for a turn finds nothing, and leaves nothing. */
   async erase(): Promise<void> {
+    this.#isErased = true;
     await this.#storage.deleteAlarm();
     await this.#storage.deleteAll();
   }
