@@ -96,7 +96,7 @@ describe("a schedule", () => {
             expect(span.clocks.isOn(wanted, changesAtMs)).toBe(!isOn);
         },
       ),
-      { numRuns: 400, examples: [[SPANS[1]!, "01:00", "01:30", ["sunday"], 0]] },
+      { numRuns: 400 },
     );
   });
 
