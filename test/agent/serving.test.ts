@@ -394,9 +394,9 @@ describe("an agent that is stopped", () => {
   });
 
   it("waits for a request that does not end only so long", async () => {
-    const { agent, api, socket } = await serving([base("dep_1")], { clock: fasterClock(50) });
-    const hung = socket.ask("dep_1", { hang: true }, { idle_ms: 10_000_000, total_ms: 10_000_000 });
-    await until(() => api.engineSocket.bodyCredit > 0);
+    const { agent, socket } = await serving([base("dep_1")], { clock: fasterClock(50) });
+    const hung = socket.ask("dep_1", { hang: true }, { stream: true, idle_ms: 10_000_000, total_ms: 10_000_000 });
+    await until(() => hung.head !== null);
     agent.drain();
     await over(hung);
     expect(hung.reset).toMatchObject({ code: "draining" });

@@ -1,12 +1,12 @@
 /**
  * Frames that go out on an engine's socket, many to a message: what comes within 10 ms or makes 64 KiB goes together,
- * whatever the number of streams. A few messages may leave at once, so that a quiet socket delays nothing.
+ * whatever the number of streams. Some messages may leave at once, so that a quiet socket delays nothing.
  */
 import { COALESCE_BYTES, COALESCE_MS, encodeFrame, type Frame } from "../../../protocol";
 import type { Clock } from "../clock";
 
-/** Messages that need not wait; one more is earned every COALESCE_MS. */
-const BURST = 4;
+/** Messages that need not wait: those of a few short requests. One more is earned every COALESCE_MS. */
+const BURST = 16;
 
 export class Outbox {
   private gathered: Uint8Array[] = [];

@@ -11,6 +11,7 @@ import {
   MAX_FRAME_PAYLOAD_BYTES,
   MAX_RELAY_BODY_BYTES,
   relayReset,
+  STREAM_CREDIT_BYTES,
   type Frame,
   type RelayHead,
   type RelayOpen,
@@ -27,6 +28,8 @@ import { StreamEnd } from "./stream-end";
 
 /** An error body has to fit one frame. */
 const MAX_ERROR_CHARACTERS = 8_000;
+/** Credit for less would cost messages for nothing: most requests are smaller than what they may send at first. */
+const GRANT_BYTES = STREAM_CREDIT_BYTES / 8;
 /** The protocol's bound. */
 const MAX_RESET_CHARACTERS = 2_000;
 
@@ -42,6 +45,7 @@ export class RequestStream {
   private readonly credit: Credit;
   private readonly pieces: Uint8Array[] = [];
   private bodyBytes = 0;
+  private ungrantedBytes = 0;
   private bodyEnds: () => void = () => undefined;
   private readonly bodyEnded = new Promise<void>((resolve) => (this.bodyEnds = resolve));
   private heardAtMs: number;
@@ -106,7 +110,10 @@ export class RequestStream {
       return;
     }
     this.pieces.push(payload.slice());
-    this.deps.send(creditFrame(this.id, payload.byteLength));
+    this.ungrantedBytes += payload.byteLength;
+    if (this.ungrantedBytes < GRANT_BYTES) return;
+    this.deps.send(creditFrame(this.id, this.ungrantedBytes));
+    this.ungrantedBytes = 0;
   }
 
   /** Keeps the time limits. Time in which the client takes nothing is not the model server's (credit.ts bounds it). */
