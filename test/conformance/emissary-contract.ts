@@ -39,6 +39,8 @@ function schemaOf(operation: Operation, status: number): Schema | null {
   const $defs = contract.components.schemas;
   if (!documented) return { $ref: `#/$defs/${ERROR_SCHEMA[status] ?? "ApiErrorInvalidInput"}`, $defs };
   const schema = documented.content?.["application/json"]?.schema;
+  // Some refusals are told there in words alone.
+  if (!schema && status >= 400) return { $ref: "#/$defs/ApiErrorInvalidInput", $defs };
   return schema ? { ...schema, $defs } : null;
 }
 
@@ -47,9 +49,12 @@ function resolved(response: Operation["responses"][string] | undefined) {
   return contract.components.responses[response.$ref.split("/").at(-1) ?? ""];
 }
 
+/** What the maker's answers of models have as null, and OpenAI's too. */
+const MAY_BE_NULL = /\/(refusal|logprobs)$/;
+
 /** Absent, never null. */
 function nulls(value: unknown, at: string): string[] {
-  if (value === null) return [`${at} is null`];
+  if (value === null) return MAY_BE_NULL.test(at) ? [] : [`${at} is null`];
   if (typeof value !== "object") return [];
   return Object.entries(value).flatMap(([key, inner]) => nulls(inner, `${at}/${key}`));
 }

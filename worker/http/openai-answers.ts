@@ -19,7 +19,6 @@ export const chatAnswer = z
       z.object({
         index: z.int(),
         message: z.object({ role: z.literal("assistant"), content: z.string(), refusal: z.null() }),
-        logprobs: z.null(),
         finish_reason: z.string().openapi({ example: "stop" }),
       }),
     ),
@@ -112,7 +111,6 @@ export async function readChat(response: Response): Promise<z.input<typeof chatA
     choices: choices.map(({ index, message, finish_reason }) => ({
       index,
       message: { role: "assistant", content: message.content ?? "", refusal: null },
-      logprobs: null,
       finish_reason: finish_reason ?? "stop",
     })),
   };

@@ -29,7 +29,7 @@ export const createDeployment = defineRoute({
     const { wanted, engine } = await deployed(services, owner, model);
     const request = {
       ...wanted,
-      ...(sent.name ? { name: sent.name } : {}),
+      ...(typeof sent.name === "string" ? { name: sent.name } : {}),
       ...(sent.description ? { description: sent.description } : {}),
     };
     const made = () => services.createDeployment(owner, request, { management, ...engine });
@@ -38,6 +38,6 @@ export const createDeployment = defineRoute({
 });
 
 function managementOf({ inactive_timeout: seconds, schedule }: CreateDeployment): EngineManagement {
-  if (schedule && seconds) throw invalid("inactive_timeout", "is in place of a schedule, not beside it");
+  if (schedule && typeof seconds === "number") throw invalid("inactive_timeout", "is in place of a schedule, not beside it");
   return schedule ? toSchedule(schedule) : { kind: "inactive_timeout", seconds: seconds ?? DEFAULT_INACTIVE_SECONDS };
 }

@@ -17,7 +17,7 @@ export const createEngine = defineRoute({
   handler: async ({ body: { name, base_model, task_type, resource_management_config }, principal, services }) => {
     const request = {
       ...engineBase(base_model, "base_model"),
-      ...(name ? { name } : {}),
+      ...(typeof name === "string" ? { name } : {}),
       ...(task_type ? { taskType: task_type } : {}),
       ...(resource_management_config ? { management: toManagement(resource_management_config) } : {}),
     };

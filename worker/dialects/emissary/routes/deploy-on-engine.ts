@@ -26,7 +26,7 @@ export const deployOnEngine = defineRoute({
     );
     const owner = principalIn(principal, project);
     const { wanted } = await deployed(services, owner, { field: "training_id", text: training_id, checkpoint });
-    const request = { ...wanted, ...(name ? { name } : {}) };
+    const request = { ...wanted, ...(typeof name === "string" ? { name } : {}) };
     const words = { model: "training_id", base_model: "training_id" };
     return fromDeployment(await inEngineWords(() => services.deployOn(owner, engine, request), words));
   },
