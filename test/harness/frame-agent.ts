@@ -94,7 +94,6 @@ export class FrameAgent {
     this.#onChanged = onChanged;
     socket.binaryType = "arraybuffer";
     this.closed = new Promise((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
-    socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => this.#onMessage(new Uint8Array(data as ArrayBuffer)));
     socket.binaryType = "arraybuffer";
     socket.accept();
