@@ -38,6 +38,7 @@ export const createDeployment = defineRoute({
 });
 
 function managementOf({ inactive_timeout: seconds, schedule }: CreateDeployment): EngineManagement {
-  if (schedule && typeof seconds === "number") throw invalid("inactive_timeout", "is in place of a schedule, not beside it");
+  if (schedule && typeof seconds === "number")
+    throw invalid("inactive_timeout", "is in place of a schedule, not beside it");
   return schedule ? toSchedule(schedule) : { kind: "inactive_timeout", seconds: seconds ?? DEFAULT_INACTIVE_SECONDS };
 }
