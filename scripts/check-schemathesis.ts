@@ -30,7 +30,9 @@ async function main(dir: string): Promise<boolean> {
   const python = await venv("schemathesis", [REQUIREMENTS], (interpreter, report) =>
     pip(interpreter, ["-r", REQUIREMENTS], report),
   );
-  const plane = await startControlPlane({ stateDir: dir, port: await freePort() });
+  // Nobody serves here: whoever asks a model that there is hears so at once.
+  const variables = { ANNEAL_WAKE_WAIT_MS: "50" };
+  const plane = await startControlPlane({ stateDir: dir, port: await freePort(), variables });
   const made = await writeCredentials(dir, plane);
   const config = path.join(dir, "schemathesis.toml");
   writeFileSync(config, withIds(readFileSync(CONFIG, "utf8"), await records(made)));
@@ -48,7 +50,7 @@ async function main(dir: string): Promise<boolean> {
   return outcome.code === 0 && cases >= MIN_CASES;
 }
 
-/** A project with a dataset and a job, and another with what may be deleted. */
+/** A project with a dataset, a job and a deployment, and another with what may be deleted. */
 async function records({ url, api_key: key }: Credentials): Promise<Record<string, string>> {
   const ids: Record<string, string> = {};
   for (const prefix of ["", "doomed "]) {
@@ -58,7 +60,11 @@ async function records({ url, api_key: key }: Credentials): Promise<Record<strin
       base_model: "anneal/tiny-llama",
       train_dataset_id: dataset,
     });
-    Object.assign(ids, { [`${prefix}project`]: project, [`${prefix}dataset`]: dataset, [`${prefix}job`]: job });
+    const base = { training_job_id: "anneal/tiny-llama", checkpoint: 0 };
+    const deployment = await post(url, key, `/v1/projects/${project}/deployments`, base);
+    // One that is made with its deployment has its id.
+    const engine = deployment.replace("dp-", "engine-");
+    for (const [what, id] of Object.entries({ project, dataset, job, deployment, engine })) ids[prefix + what] = id;
   }
   return ids;
 }
