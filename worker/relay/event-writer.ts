@@ -78,7 +78,8 @@ export class EventWriter {
 
   #add(bytes: Uint8Array): void {
     if (this.#isEnding) return;
-    if (bytes.byteLength > 0) this.#waiting.push(bytes);
+    // What waits must not hold the whole message that it came in, which is many streams'.
+    if (bytes.byteLength > 0) this.#waiting.push(this.#isWriting ? bytes.slice() : bytes);
     void this.#pump();
   }
 
