@@ -64,6 +64,8 @@ export class ServingFaults {
   }
 
   #recover(afterMs: number, recover: () => Promise<void> | void): void {
-    this.#recoveries.push(sleep(afterMs).then(recover));
+    const recovery = sleep(afterMs).then(recover);
+    recovery.catch(() => undefined); // It is thrown at the end of `strike`.
+    this.#recoveries.push(recovery);
   }
 }
