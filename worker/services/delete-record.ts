@@ -45,10 +45,11 @@ export async function deleteProject(
 
 async function deleteUnused({ deletions, clock }: DeletePorts, what: Deletable): Promise<void> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const user = await deletions.liveUser(what);
-    if (user !== null) throw inUse(what, user);
+    // First, since an engine's tasks are jobs too, which end with it alone.
     const server = await deletions.server(what);
     if (server !== null) throw isServed(what, server);
+    const user = await deletions.liveUser(what);
+    if (user !== null) throw inUse(what, user);
     if (await deletions.mark(what, clock.nowMs())) return;
     // Somebody was quicker: a new job, which the next look finds unless it has ended too, or another who deletes.
   }
