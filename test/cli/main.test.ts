@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -83,10 +83,65 @@ describe("exit codes", { timeout: 60_000 }, () => {
     await new Promise((resolve) => server.once("listening", resolve));
     const { port } = server.address() as AddressInfo;
     const env = { ANNEAL_URL: `http://127.0.0.1:${String(port)}`, ANNEAL_API_KEY: "sk-x" };
-    const kinds = ["projects", "datasets", "functions", "jobs"];
+    const kinds = ["projects", "datasets", "functions", "jobs", "engines", "deployments"];
     const ended = await Promise.all(kinds.map((kind) => anneal([kind, "delete", "x", "--json"], env)));
     server.close();
     expect(ended).toEqual(kinds.map(() => ({ code: 0, stdout: '{"id":"x","deleted":true}\n', stderr: "" })));
     expect(asked.sort()).toEqual(kinds.map((kind) => `DELETE /anneal/v1/${kind}/x`).sort());
   });
+});
+
+/** Answers each request with `answer`, and keeps what was asked. */
+async function answering(
+  answer: (body: string, response: ServerResponse) => void,
+): Promise<{ asked: unknown[]; env: Record<string, string>; close: () => void }> {
+  const asked: unknown[] = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      asked.push([request.url, JSON.parse(body)]);
+      answer(body, response);
+    });
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  const env = { ANNEAL_URL: `http://127.0.0.1:${String(port)}`, ANNEAL_API_KEY: "sk-x" };
+  return { asked, env, close: () => server.close() };
+}
+
+describe("a chat", { timeout: 60_000 }, () => {
+  it("writes an answer as it comes, and says when it broke off", async () => {
+    const { asked, env, close } = await answering((body, response) => {
+      const ending = body.includes("break") ? '{"error":{"message":"the agent was lost"}}' : "[DONE]";
+      const pieces = ["Hel", "lo"].map((content) => JSON.stringify({ choices: [{ delta: { content } }] }));
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.end([...pieces, ending].map((data) => `data: ${data}\n\n`).join(": still here\n\n"));
+    });
+    const [whole, broken] = await Promise.all([
+      anneal(["chat", "a/b", "say", "hi", "--system", "be kind", "--max-tokens", "5"], env),
+      anneal(["chat", "a/b", "break"], env),
+    ]);
+    close();
+    expect(whole).toEqual({ code: 0, stdout: "Hello\n", stderr: "" });
+    expect(broken).toEqual({ code: 1, stdout: "Hello\n", stderr: "error: the answer broke off: the agent was lost\n" });
+    const messages = [
+      { role: "system", content: "be kind" },
+      { role: "user", content: "say hi" },
+    ];
+    const path = "/anneal/v1/deployments/a%2Fb/chat/completions";
+    expect(asked).toContainEqual([path, { messages, max_tokens: 5, stream: true }]);
+  });
+});
+
+it("an engine's hours are taken as people write them", { timeout: 60_000 }, async () => {
+  const { asked, env, close } = await answering((_body, response) => {
+    response.writeHead(201, { "content-type": "application/json" }).end('{"id":"eng_1"}');
+  });
+  const make = (schedule: string) => anneal(["engines", "create", "--base-model", "m", "--schedule", schedule], env);
+  const [made, wrong] = await Promise.all([make("Europe/Berlin 08:00-18:00 mon,th"), make("Europe/Berlin 8 t")]);
+  close();
+  expect([made, wrong.code]).toEqual([{ code: 0, stdout: "eng_1\n", stderr: "" }, 2]);
+  const hours = { timezone: "Europe/Berlin", start_time: "08:00", end_time: "18:00", days: ["monday", "thursday"] };
+  expect(asked).toEqual([["/anneal/v1/engines", { base_model: "m", management: { kind: "schedule", ...hours } }]]);
 });
