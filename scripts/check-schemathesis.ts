@@ -30,7 +30,8 @@ async function main(dir: string): Promise<boolean> {
   const python = await venv("schemathesis", [REQUIREMENTS], (interpreter, report) =>
     pip(interpreter, ["-r", REQUIREMENTS], report),
   );
-  // Nobody serves here: whoever asks a model that there is hears so at once.
+  // Nobody serves here: whoever asks a model that there is hears so at once. That is a 503, which the checks take for a fault,
+  // so the document's example of a model is one that nobody has made.
   const variables = { ANNEAL_WAKE_WAIT_MS: "50" };
   const plane = await startControlPlane({ stateDir: dir, port: await freePort(), variables });
   const made = await writeCredentials(dir, plane);

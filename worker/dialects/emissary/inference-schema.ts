@@ -10,7 +10,7 @@ import {
 import { embeddingsAnswer } from "../../http/openai-answers";
 
 const model = z.string().openapi({
-  example: "Llama-3.2-1B-Instruct",
+  example: "training-job-1-checkpoint-3",
   description: "A deployment's name or id, or a base model with `support_serverless`.",
 });
 
