@@ -136,6 +136,26 @@ describe("an engine", () => {
     expect(await tasksOf(made.principal, engine)).toEqual(["cancelled", "running"]);
   }, 30_000);
 
+  it("that is deactivated lets a request under way end, and takes no other on those agents", async () => {
+    const made = await account();
+    let answer: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    const handlers: Handlers = { chat: (request) => held.then(() => ECHO.chat(request)) };
+    const { served, engine, agent } = await active(made, { kind: "none" }, handlers);
+    const asked = chat(made.principal, served);
+    await vi.waitFor(() => expect(agent.requests).toHaveLength(1));
+    await using((s) => s.deactivateEngine(engine));
+    expect(await tasksOf(made.principal, engine)).toEqual(["cancelled"]);
+    const next = chat(made.principal, served, "next");
+    await vi.waitFor(async () => expect(await tasksOf(made.principal, engine)).toContain("queued"));
+    await RelayAgent.serve(made.client, ECHO);
+    expect(await next).toBe("next");
+    expect(agent.requests).toHaveLength(1);
+    answer();
+    expect(await asked).toBe("hello");
+    expect(await agent.frames.closed).toBe(1000);
+  });
+
   it("has as many tasks as replicas, also when their number changes", async () => {
     const { principal } = await account();
     const engine = await using((s) => s.createEngine(principal, { ...running, replicas: 2 }));

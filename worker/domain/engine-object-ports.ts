@@ -28,7 +28,7 @@ export interface EngineRelay {
   loadFailure(deploymentId: string): string | null;
   /**
    * Resolves when `isReady` has become true; with false after `waitMs`, when an agent could not load it, and when `keepOnly`
-   * has closed all sockets.
+   * has closed all sockets, or `retire` those without streams.
    */
   whenReady(deploymentId: string, waitMs: number): Promise<boolean>;
   /** To the least busy agent that has the deployment; to another while no byte of an answer has come. Throws DomainErrors. */
@@ -37,6 +37,8 @@ export interface EngineRelay {
   openStreams(deploymentId?: string): number;
   /** To all agents, or to those of one task. */
   tell(news: EngineNews, taskId?: string): void;
+  /** No agent is asked any more, and nobody waits; what is under way ends as it may, and each socket with the last of it. */
+  retire(why: string): void;
   /** Closes sockets: those of all tasks but `taskIds`. Each open stream on them gets its error at once. */
   keepOnly(taskIds: string[], why: string): void;
 }

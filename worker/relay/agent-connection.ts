@@ -28,6 +28,8 @@ export class AgentConnection {
   /** Deployments that it has loaded. */
   readonly ready: Set<string>;
   readonly streams = new Map<number, RelayStream>();
+  /** Why it is asked no more: it goes when the last of its streams has ended. */
+  retired: string | null = null;
   /** Among equals, whoever was asked longest ago is next. */
   askedAt = 0;
   readonly #socket: WebSocket;

@@ -92,7 +92,9 @@ export class RelayHub implements EngineRelay {
   }
 
   agents(): ConnectedAgent[] {
-    return [...this.#connections.values()].map(({ agent, streams }) => ({ ...agent, openStreams: streams.size }));
+    return [...this.#connections.values()]
+      .filter(({ retired }) => retired === null)
+      .map(({ agent, streams }) => ({ ...agent, openStreams: streams.size }));
   }
 
   isReady(deploymentId: string): boolean {
@@ -135,6 +137,17 @@ export class RelayHub implements EngineRelay {
     }
   }
 
+  retire(why: string): void {
+    for (const connection of [...this.#connections.values()]) {
+      connection.retired ??= why;
+      connection.ready.clear();
+      this.#rows.forget(connection.id);
+      this.#dropIfDone(connection);
+    }
+    this.#failures.clear();
+    this.#waiters.tellAll(false);
+  }
+
   keepOnly(taskIds: string[], why: string): void {
     for (const connection of [...this.#connections.values()]) {
       if (!taskIds.includes(connection.agent.taskId)) this.#drop(connection, NORMAL_CLOSURE, why);
@@ -151,6 +164,7 @@ export class RelayHub implements EngineRelay {
 
   #onStatus(connection: AgentConnection, status: ServingStatus): void {
     const { agent } = connection;
+    if (connection.retired !== null) return;
     const events = this.#parts.events();
     if (status.type === "serving") return events.onServing(agent);
     const isReady = status.state === "ready";
@@ -183,7 +197,10 @@ export class RelayHub implements EngineRelay {
       ...{ id, call, limits: this.#parts.limits },
       nowMs: () => this.#parts.clock.nowMs(),
       send: (...frames) => connection.send(...frames),
-      onOver: () => connection.streams.delete(id),
+      onOver: () => {
+        connection.streams.delete(id);
+        this.#dropIfDone(connection);
+      },
     });
     connection.streams.set(id, stream);
     this.#unfinished.add(stream);
@@ -219,6 +236,12 @@ export class RelayHub implements EngineRelay {
     const { clock, scheduler } = this.#parts;
     const ready = this.#rows.readyOf(attachment.id);
     this.#connections.set(attachment.id, new AgentConnection({ socket, attachment, ready, clock, scheduler }));
+  }
+
+  #dropIfDone(connection: AgentConnection): void {
+    const { retired, streams } = connection;
+    if (retired === null || streams.size > 0 || !this.#connections.has(connection.id)) return;
+    this.#drop(connection, NORMAL_CLOSURE, retired);
   }
 
   #drop(connection: AgentConnection, code: number, why: string): void {

@@ -49,7 +49,7 @@ export class ServingDoor implements EngineDoor {
   /** For whoever only says that something may have changed. False: the engine is gone, and nobody asks for its log. */
   look(): Promise<boolean> {
     return this.#oneAtATime(async () => {
-      const { engines, engineId, deployments, local } = this.#ports;
+      const { engines, engineId, deployments } = this.#ports;
       const engine = await engines.load(engineId);
       if (engine?.deletedAtMs === null) {
         await this.#settled();
@@ -60,7 +60,7 @@ export class ServingDoor implements EngineDoor {
         const { items } = await deployments.list(engine.accountId, { engineId }, { limit: 1 });
         if (items.length > 0) return true;
       }
-      await local.erase();
+      await this.#erase();
       return false;
     });
   }
@@ -136,7 +136,7 @@ export class ServingDoor implements EngineDoor {
         await this.#ports.faults.at("engine_changed");
       }
       await this.#leaveNothing(engine);
-      if (erases) await local.erase();
+      if (erases) await this.#erase();
     });
   }
 
@@ -221,9 +221,15 @@ export class ServingDoor implements EngineDoor {
   }
 
   async #leaveNothing(engine: EngineRecord): Promise<void> {
-    this.#ports.relay.keepOnly([], "the engine was deleted");
+    this.#ports.relay.retire("the engine was deleted");
     await cancelTasks(this.#ports, await unendedTasks(this.#ports, engine), []);
     for (const timer of ENGINE_TIMERS) this.#ports.local.clearTimer(timer);
+  }
+
+  /** What is still under way could not be logged any more. */
+  async #erase(): Promise<void> {
+    this.#ports.relay.keepOnly([], "the engine was deleted");
+    await this.#ports.local.erase();
   }
 
   async #change(engine: EngineRecord, change: EngineChange): Promise<EngineRecord> {
@@ -249,7 +255,7 @@ export class ServingDoor implements EngineDoor {
 
   async #keptDown(engine: EngineRecord): Promise<EngineRecord> {
     const { relay } = this.#ports;
-    if (relay.agents().length > 0) relay.keepOnly([], "the engine was deactivated");
+    if (relay.agents().length > 0) relay.retire("the engine was deactivated");
     await cancelTasks(this.#ports, await unendedTasks(this.#ports, engine), []);
     return engine;
   }
@@ -337,7 +343,7 @@ export class ServingDoor implements EngineDoor {
     local.setTimer("check", clock.nowMs() + CHECK_MS);
     const ended = await this.#change(engine, { status: "inactive", problem, deactivatedAtMs: clock.nowMs() });
     await faults.at("engine_changed");
-    relay.keepOnly([], problem ?? "the engine was deactivated");
+    relay.retire(problem ?? "the engine was deactivated");
     await cancelTasks(this.#ports, await unendedTasks(this.#ports, ended), []);
     local.clearTimer("check");
     this.#arm(ended);

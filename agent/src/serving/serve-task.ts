@@ -8,7 +8,6 @@ import { fetchInputs, type InputDeps } from "../inputs";
 import { LogPump } from "../log-pump";
 import { LogQuota } from "../log-quota";
 import { UNTIL_ANSWERED } from "../retry";
-import type { Wish } from "../task-control";
 import type { TaskWork } from "../task-work";
 import { localBaseModel } from "../trainer-config";
 import { Deployments } from "./deployments";
@@ -20,6 +19,9 @@ import { RequestStreams } from "./request-streams";
 import { startModelServer } from "./start-server";
 import { StreamEnd } from "./stream-end";
 import { jsonFrame, type DataItem } from "../../../protocol";
+
+/** For the requests that are under way, whoever ends the task: the agent's own end, or an engine that is deactivated. */
+const GRACE_MS = 30_000;
 
 /** The ending is decided by what it returns, after the reports are through. */
 export async function serveTask(work: TaskWork): Promise<() => Ending> {
@@ -128,8 +130,7 @@ class Serving {
   async drain(): Promise<void> {
     const { control, deps } = this.work;
     const done = new AbortController();
-    const hurry = control.wish === "cancel" ? control.lost : control.ending;
-    const waited = deps.clock.sleep(graceOf(control.wish), AbortSignal.any([done.signal, hurry]));
+    const waited = deps.clock.sleep(GRACE_MS, AbortSignal.any([done.signal, control.lost]));
     this.deployments.withdraw();
     const drained = this.streams.drain();
     await Promise.race([drained, waited]);
@@ -148,10 +149,4 @@ class Serving {
 
 function startedItem({ device, versions }: ModelServer, ts_ms: number): DataItem {
   return { type: "started", ts_ms, total_steps: 0, resumed_from_step: 0, world_size: 1, device, versions };
-}
-
-/** For the requests that are under way. */
-function graceOf(wish: Wish): number {
-  if (wish === "lost") return 0;
-  return wish === "cancel" ? 5_000 : 30_000;
 }
