@@ -427,7 +427,10 @@ describe("jobs", () => {
       [prepared.id],
       [brought.id],
     ]);
-    expect(await refused(send("GET", `${V1}/jobs?kind=serve`, key))).toMatchObject({ status: 400, field: "kind" });
+    expect(await refused(send("GET", `${V1}/jobs?kind=bake`, key))).toMatchObject({ status: 400, field: "kind" });
+    // Only engines make tasks that serve.
+    const serving = send("POST", `${V1}/jobs`, key, { body: { ...(await grpoRequest(key)), kind: "serve" } });
+    expect(await refused(serving)).toMatchObject({ status: 400, field: "kind" });
 
     for (const { id, kind } of [prepared, brought]) {
       const at = (rest: string) => send("GET", `${V1}/jobs/${id}${rest}`, key);
