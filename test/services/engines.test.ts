@@ -16,7 +16,7 @@ import { engineObjectName, ObjectEngineDoors } from "../../worker/objects/doors"
 import { newEngine } from "../../worker/services/create-engine";
 import { databases } from "../../worker/stores/database";
 import { D1EngineStore } from "../../worker/stores/engine-store";
-import type { Handlers } from "../harness/frame-agent";
+import { FrameAgent, type Handlers } from "../harness/frame-agent";
 import { ECHO, RelayAgent } from "../harness/relay-agent";
 import { newAccountClient, type WorkerClient } from "../harness/worker-client";
 import { code, expire, mustClaim, newAgent, newJob, ORIGIN, reportStarted, uploadFiles, using } from "./fixtures";
@@ -233,6 +233,28 @@ describe("an engine with an inactive timeout", () => {
     await vi.waitFor(async () => expect((await engineNow(made.principal, engine.id)).status).toBe("starting"));
     await RelayAgent.serve(made.client, ECHO);
     expect(await asked).toBe("again");
+  });
+
+  it("does not end while a model of it is being loaded, for which a request waits", async () => {
+    const made = await account();
+    setClock(Date.now());
+    const served = await deployBase(made, { kind: "inactive_timeout", seconds: 1 });
+    const asked = chat(made.principal, served);
+    const agent = await RelayAgent.leased(made.client);
+    await agent.lease.started(0);
+    const statusNow = async () => (await engineNow(made.principal, served.engine.id)).status;
+    const { webSocket } = await agent.upgrade();
+    if (webSocket === null) throw new Error("no socket");
+    const frames = new FrameAgent(webSocket, ECHO);
+    await vi.waitFor(async () => expect(await statusNow()).toBe("active"));
+    moveClock(5_000);
+    await ring(served.engine.id);
+    expect(await statusNow()).toBe("active");
+    frames.ready(served.deployment.id);
+    expect(await asked).toBe("hello");
+    moveClock(5_000);
+    await ring(served.engine.id);
+    expect(await statusNow()).toBe("inactive");
   });
 
   it("counts from when its model came up, and not while a request is under way", async () => {

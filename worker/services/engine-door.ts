@@ -15,6 +15,8 @@ import { cancelTasks, serveTask, unendedTasks, type ServeTaskPorts } from "./ser
 
 /** How long what is under way may take before the timer looks what became of it. */
 const CHECK_MS = 10_000;
+/** An engine is not kept up for longer than this by a model that does not come up. */
+const LONGEST_LOAD_MS = 30 * 60_000;
 /** D1 and the object learn of a busy engine's requests this often at most. */
 const TOLD_EVERY_MS = 60_000;
 const NOTED_EVERY_MS = 1_000;
@@ -245,7 +247,7 @@ export class ServingDoor implements EngineDoor {
     let engine = found.status === "inactive" ? await this.#keptDown(found) : await this.#keptUp(found);
     // A timer of a schedule stands for its next change: one that is due out of hours was an end.
     const hasEnded = local.dueTimers(clock.nowMs()).includes("schedule") && this.#isOutOfHours(engine);
-    const isDone = hasEnded || this.#isIdle(engine);
+    const isDone = hasEnded || (await this.#isIdle(engine));
     if (isDone && engine.status !== "inactive") engine = await this.#stop(engine, {});
     if (mustBeUp(engine, this.#memory(), clock.nowMs())) engine = await this.#start(engine);
     local.clearTimer("check");
@@ -354,9 +356,24 @@ export class ServingDoor implements EngineDoor {
     return isOutOfHours(management, this.#ports.clock.nowMs());
   }
 
-  #isIdle(engine: EngineRecord): boolean {
+  async #isIdle(engine: EngineRecord): Promise<boolean> {
+    const nowMs = this.#ports.clock.nowMs();
     const endMs = idleEndMs(engine, this.#lastActivityMs());
-    return endMs !== null && endMs <= this.#ports.clock.nowMs() && this.#ports.relay.openStreams() === 0;
+    if (endMs === null || endMs > nowMs || this.#ports.relay.openStreams() > 0) return false;
+    if (!(await this.#isLoading(engine))) return true;
+    this.#note(nowMs);
+    return false;
+  }
+
+  /** A model is on its way, and whoever woke it waits: a load may take longer than the engine may be idle. */
+  async #isLoading({ run, activeSinceMs }: EngineRecord): Promise<boolean> {
+    const { deployments, engineId, clock } = this.#ports;
+    const sinceMs = clock.nowMs() - LONGEST_LOAD_MS;
+    const its = await deployments.ofEngine(engineId);
+    return its.some(
+      ({ state, readyRun, updatedAtMs }) =>
+        state === "live" && readyRun !== run && Math.max(activeSinceMs ?? 0, updatedAtMs) > sinceMs,
+    );
   }
 
   #lastActivityMs(): number {
