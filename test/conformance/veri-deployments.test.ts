@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { RelayAgent } from "../harness/relay-agent";
+import { ECHO, RelayAgent } from "../harness/relay-agent";
+import type { RelayedRequest, Reply } from "../harness/frame-agent";
 import { newAccountClient, type WorkerClient } from "../harness/worker-client";
 import { masked } from "./veri-examples";
 import type { Id, VeriError } from "./veri-setup";
@@ -31,6 +32,17 @@ const CREATED = `{"id":"dep_ID","object":"deployment","status":"queued","name":"
   "cost_per_hour_usd":null,"total_cost_usd":0,"total_requests":0,"error":null,"started_at":null,"stopped_at":null,
   "created_at":"TIME","updated_at":"TIME"}`;
 
+/** Servers say more than these APIs have. */
+const CHATTY = {
+  ...ECHO,
+  chat: (request: RelayedRequest): Reply => {
+    const reply = ECHO.chat(request);
+    return "json" in reply
+      ? { ...reply, json: { ...(reply.json as object), prompt_logprobs: null, service_tier: null } }
+      : reply;
+  },
+};
+
 let client: WorkerClient;
 let made: Deployment;
 let path: string;
@@ -44,7 +56,7 @@ beforeAll(async () => {
   ]);
   made = answer.body;
   path = `${DEPLOYMENTS}/${made.id}`;
-  await RelayAgent.serve(client);
+  await RelayAgent.serve(client, CHATTY);
   // What the agent told its engine's object is in D1 a moment later.
   await vi.waitFor(async () => {
     expect((await got()).status).toBe("serving");
@@ -74,6 +86,7 @@ describe("a deployment", () => {
       200,
       { object: "chat.completion", model: "mine", choices: [{ message: { content: "say this again" } }] },
     ]);
+    expect(Object.keys(whole.body as object).sort()).toEqual(["choices", "created", "id", "model", "object", "usage"]);
     const streamed = await client.post<string>(`${path}/chat/completions`, { ...CHAT, stream: true });
     expect(streamed.headers.get("content-type")).toContain("text/event-stream");
     const pieces = streamed.body.split("\n\n").filter((event) => event.startsWith("data: {"));
@@ -113,6 +126,7 @@ describe("a deployment", () => {
       [{ model: "job_x", source: "huggingface" }, "model"],
       [{ source: "training_job" }, "model"],
       [{ name: "anneal/tiny-llama" }, "name"],
+      [{ name: "half \ud800" }, "name"],
       [{ name: "gpuless", gpu: { gpu_type: "K80", gpu_count: 1 } }, "gpu.type"],
       [{ name: "other", provider: "lambda" }, "provider"],
       [{ name: "other", region: "eu" }, "region"],

@@ -79,8 +79,11 @@ const MAX_NAME_CHARS = 200;
 
 /** What people call a dataset, a function or a key. Throws naming `name`. */
 export function checkedName(name: string): string {
-  if (name.trim() !== "" && name.length <= MAX_NAME_CHARS) return name;
-  throw invalid("name", `must have 1 to ${String(MAX_NAME_CHARS)} characters`);
+  if (name.trim() === "" || name.length > MAX_NAME_CHARS) {
+    throw invalid("name", `must have 1 to ${String(MAX_NAME_CHARS)} characters`);
+  }
+  if (name.isWellFormed() && !name.includes("\0")) return name;
+  throw invalid("name", "must be text without NUL and lone surrogates");
 }
 
 /** A session's key of the Training Module (module-keys.ts): it has it in paths, and from there it may come anywhere. */

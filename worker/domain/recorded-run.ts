@@ -6,6 +6,8 @@ import { isTeachable, type PromptSegment, type RunBody, type RunRecord, type Run
 
 /** Of a prompt: D1 takes 2 MB in a row, and the rest of the run is small. A longer one is cut, and the run says so. */
 const MAX_PROMPT_CHARS = 200_000;
+/** The same of an answer; what a relayed call keeps is shorter already. */
+const MAX_OUTPUT_CHARS = 100_000;
 
 export interface Answered {
   /** What a client reads of it; null: nothing was answered. */
@@ -27,7 +29,8 @@ export type RecordedCall = Pick<RelayCall, "principal" | "store"> & {
   body: Record<string, unknown>;
 };
 
-export function recordedRun(id: string, call: RecordedCall, answered: Answered): RunRecord {
+export function recordedRun(id: string, call: RecordedCall, whole: Answered): RunRecord {
+  const answered = fittingAnswer(whole);
   const { principal, store, endpoint, model, body } = call;
   const { prompt, isCut } = fitting(promptOf(body));
   const result = answered.output === null ? [] : [resultOf(endpoint, answered)];
@@ -100,6 +103,12 @@ function fitting(prompt: PromptSegment[]): { prompt: PromptSegment[]; isCut: boo
   const isCut =
     kept.length < prompt.length || kept.some(({ content }, n) => content.length !== prompt[n]?.content.length);
   return { prompt: kept, isCut };
+}
+
+function fittingAnswer(answered: Answered): Answered {
+  const { output } = answered;
+  if (output === null || output.length <= MAX_OUTPUT_CHARS) return answered;
+  return { ...answered, output: output.slice(0, MAX_OUTPUT_CHARS).toWellFormed(), outputIsCut: true };
 }
 
 /** What the model wrote; of the endpoints that answer with numbers the JSON that was answered, where it is whole. */

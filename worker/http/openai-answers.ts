@@ -3,6 +3,7 @@
  * like (tool calls, token counts of other kinds, nulls), which no client of these APIs was promised.
  */
 import { z } from "@hono/zod-openapi";
+import type { Endpoint } from "../../protocol";
 
 const usage = z.object({ prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int() });
 const head = {
@@ -150,4 +151,20 @@ export async function readClassification(response: Response): Promise<z.output<t
 
 export async function readRegression(response: Response): Promise<z.output<typeof saidRegression>> {
   return saidRegression.parse(await response.json());
+}
+
+const READ = {
+  chat: readChat,
+  completions: readCompletion,
+  embeddings: readEmbeddings,
+  classification: readClassification,
+  regression: readRegression,
+} satisfies Record<Endpoint, (response: Response) => Promise<object>>;
+
+/** Any endpoint's; one that is streamed passes as it is. */
+export function readAnswer(
+  { endpoint, stream }: { endpoint: Endpoint; stream: boolean },
+  response: Response,
+): Promise<Record<string, unknown>> | Response {
+  return stream ? response : READ[endpoint](response);
 }

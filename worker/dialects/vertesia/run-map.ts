@@ -131,8 +131,8 @@ function configOf({ environmentId, model }: ListedRun) {
   };
 }
 
-/** Whoever imported a run, where the row does not tell of its source itself. */
+/** Whoever made a run, where its source itself is not read or not told. */
 function sourceOf({ createdBy }: ListedRun) {
   const principal = createdBy.replace(/^user:/, "");
-  return { type: "api", label: "import", principal_type: "apikey", principal_id: principal, client_ip: "" };
+  return { type: "api", label: "api", principal_type: "apikey", principal_id: principal, client_ip: "" };
 }

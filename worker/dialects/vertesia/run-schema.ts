@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { RUN_FACETS, RUN_ORDERS, RUN_STATUSES } from "../../domain/runs";
 import { queryInt } from "../../http/page-params";
+import { text } from "./schema";
 
 const MAX_LIMIT = 1000;
 const DEFAULT_LIMIT = 100;
@@ -123,7 +124,7 @@ const modelOptions = z.strictObject({
   top_k: z.int().min(-1).optional(),
   presence_penalty: z.number().min(-2).max(2).optional(),
   frequency_penalty: z.number().min(-2).max(2).optional(),
-  stop_sequence: z.array(z.string().min(1)).max(16).optional(),
+  stop_sequence: z.array(text.min(1)).max(16).optional(),
   seed: z.int().optional(),
   include_thoughts: z.literal(false, "must be false: a model's thoughts are not told apart here").optional(),
 });
@@ -142,9 +143,12 @@ const runConfig = z.strictObject({
     .optional(),
 });
 
+/** Models read a NUL; nobody reads half of a surrogate pair. */
+const wellFormed = z.string().refine((sent) => sent.isWellFormed(), "must be text without lone surrogates");
+
 const promptSegment = z.strictObject({
   role: z.enum(["system", "safety", "user", "assistant"]).openapi({ description: "`safety` is `system`." }),
-  content: z.string(),
+  content: wellFormed,
   content_type: z
     .literal("text", "must be text: templates are not filled in here, send the prompt as it is to be read")
     .optional(),
@@ -160,14 +164,22 @@ const absent = (why: string) =>
     .refine((sent) => sent === undefined || sent === null || sent === false || JSON.stringify(sent) === "[]", why)
     .optional();
 
+/** As JSON: with prompt and answer it is one row of the database, which takes 2 MB. */
+const MAX_KEPT_BYTES = 64 * 1024;
+const TOO_LARGE = "must have at most 64 KiB as JSON: it is kept with the run";
+
+function isSmall(sent: unknown): boolean {
+  return sent === undefined || new TextEncoder().encode(JSON.stringify(sent)).byteLength <= MAX_KEPT_BYTES;
+}
+
 export const createRunBody = z
   .strictObject({
-    interaction: z.string().min(1).max(200).openapi({ description: "What the run is called, such as `tmp:greet`." }),
+    interaction: text.min(1).max(200).openapi({ description: "What the run is called, such as `tmp:greet`." }),
     prompts: z.array(promptSegment, "is required: interactions are not stored here, a run brings its prompt").min(1),
     config: runConfig,
-    data: z.unknown().optional().openapi({ description: "Kept as the run's `parameters`." }),
-    tags: z.array(z.string()).optional(),
-    workflow: z.record(z.string(), z.unknown()).optional(),
+    data: z.unknown().refine(isSmall, TOO_LARGE).optional().openapi({ description: "Kept as the run's `parameters`." }),
+    tags: z.array(text).optional(),
+    workflow: z.record(z.string(), z.unknown()).refine(isSmall, TOO_LARGE).optional(),
     do_validate: z
       .boolean()
       .optional()

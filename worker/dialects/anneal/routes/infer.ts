@@ -5,6 +5,7 @@ import type { FirstRead } from "../../../domain/ports";
 import { defineRoute, type Route } from "../../../http/define-route";
 import { found } from "../../../http/first-reads";
 import { inferenceRequest, type NamedBody } from "../../../http/inference-request";
+import { readAnswer } from "../../../http/openai-answers";
 import { MAX_INFERENCE_BYTES } from "../../../http/openai-requests";
 import { PATH_OF } from "../engine-map";
 import { inferenceBodies } from "../engine-schema";
@@ -40,7 +41,8 @@ function inferRoute<E extends Endpoint>(
       const { services, principal, body, params } = call;
       const served = call.first.served ?? (await services.serverlessModel(principal, params.deployment));
       const model = found(served, "deployment");
-      return services.infer(principal, model, inferenceRequest(endpoint, model, body));
+      const request = inferenceRequest(endpoint, model, body);
+      return readAnswer(request, await services.infer(principal, model, request));
     },
   });
 }

@@ -1,7 +1,7 @@
-import { z } from "@hono/zod-openapi";
 import { defineRoute } from "../../../http/define-route";
 import { found, readById } from "../../../http/first-reads";
 import { inferenceRequest } from "../../../http/inference-request";
+import { chatAnswer, readChat } from "../../../http/openai-answers";
 import { MAX_INFERENCE_BYTES } from "../../../http/openai-requests";
 import { chatRequest } from "../deployment-schema";
 import { idParams, PREFIX } from "../schema";
@@ -20,12 +20,13 @@ export const createChatCompletion = defineRoute({
   firstRead: readById("deployment", PREFIX.deployment),
   answer: {
     description: "The answer; streamed (`stream: true`) as Server-Sent Events, the last of them `[DONE]`.",
-    schema: z.record(z.string(), z.unknown()).openapi("ChatCompletion"),
+    schema: chatAnswer,
     contentType: "text/event-stream",
   },
   errors: ["rate_limited", "unavailable"],
-  handler: ({ first, body, principal, services }) => {
+  handler: async ({ first, body, principal, services }) => {
     const served = found(first.served, "deployment");
-    return services.infer(principal, served, inferenceRequest("chat", served, body));
+    const answer = await services.infer(principal, served, inferenceRequest("chat", served, body));
+    return body.stream === true ? answer : readChat(answer);
   },
 });
