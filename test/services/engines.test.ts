@@ -168,6 +168,23 @@ describe("an engine", () => {
     expect(await code(using((s) => s.configureEngine(engine, { replicas: 0 })))).toBe("invalid_request");
   });
 
+  it("is served by each agent once, however many of its tasks are queued", async () => {
+    const made = await account();
+    const { engine } = await active(made);
+    const { items } = await using((s) => s.listJobs(made.principal, { kind: "serve" }, { limit: 1 }));
+    await using((s) => s.configureEngine(engine, { replicas: 3 }));
+    const agentId = items[0]?.task.agentId ?? "";
+    const slot = { id: "serve", kind: "gpu" as const, gpus: [0], serve_bytes: 64 * 2 ** 30 };
+    const claim = { claim_id: crypto.randomUUID(), free_slots: [slot], wait_ms: 0 };
+    const same = { agentId, accountId: made.principal.accountId, expiresAtMs: Date.now() + HOUR_MS };
+    expect(await using((s) => s.leaseTask(same, claim, ORIGIN))).toBeNull();
+    const [, queued] = (await engineNow(made.principal, engine.id)).taskIds;
+    const woken = { ...claim, claim_id: crypto.randomUUID(), task_id: queued ?? "" };
+    expect(await using((s) => s.leaseTask(same, woken, ORIGIN))).toBeNull();
+    await RelayAgent.serve(made.client, ECHO);
+    expect((await tasksOf(made.principal, engine)).sort()).toEqual(["queued", "running", "running"]);
+  });
+
   it("is on its way again when its agents are lost, however often, as long as they come to run", async () => {
     const made = await account();
     const { engine, served, agent } = await active(made);

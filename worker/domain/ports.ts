@@ -188,8 +188,13 @@ export interface JobStore {
   heldBy(agentId: string): Promise<string[]>;
   touchTicked(id: string, nowMs: number): Promise<void>;
   touchSeen(id: string, nowMs: number): Promise<void>;
-  /** Queued tasks that an agent of `accountId` (null: the platform's) may take, oldest first. */
-  claimable(accountId: string | null, offers: SlotOffer[], substitute: boolean, limit: number): Promise<string[]>;
+  /** Queued tasks that an agent may take, oldest first: of its account (null: any), and of no engine that it serves. */
+  claimable(
+    agent: Pick<AgentPrincipal, "agentId" | "accountId">,
+    offers: SlotOffer[],
+    substitute: boolean,
+    limit: number,
+  ): Promise<string[]>;
   /** Queued and not ticked since `before`, or live and not seen since `seenBefore`. */
   overdue(tickedBeforeMs: number, seenBeforeMs: number, limit: number): Promise<string[]>;
 }

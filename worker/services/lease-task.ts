@@ -9,6 +9,7 @@ import type { JobRecord } from "../domain/job";
 import type { JobCommand } from "../domain/job-state";
 import type { AgentDirectory, AgentStore, ClaimedTask, JobDoors, Settings, SpecStore } from "../domain/ports";
 import { leaseInputs, type InputPorts } from "./lease-inputs";
+import { servesEngine } from "./serves-engine";
 import { transitionId } from "./transition-id";
 
 /** So many queued tasks are looked at, and so few tried: agents that ask together seldom collide. */
@@ -121,7 +122,7 @@ async function tryClaim(
   offers: SlotOffer[],
   hint: string | null,
 ): Promise<{ task: ClaimedTask; offer: SlotOffer } | null> {
-  const found = await ports.jobs.claimable(agent.accountId, offers, ports.settings.substituteGpus, CANDIDATES);
+  const found = await ports.jobs.claimable(agent, offers, ports.settings.substituteGpus, CANDIDATES);
   const others = found.filter((id) => id !== hint);
   // The oldest few in a random order; the one that the agent was woken for comes first.
   const few = others
@@ -132,7 +133,7 @@ async function tryClaim(
   for (const jobId of hint === null ? few : [hint, ...few]) {
     const job = await ports.jobs.load(jobId);
     const offer = job && fittingOffer(ports, agent, job, offers);
-    if (!offer) continue;
+    if (!offer || (await servesEngine(ports, agent.agentId, job))) continue;
     const task = await claim(ports, agent, claimId, job, offer);
     if (task) return { task, offer };
   }

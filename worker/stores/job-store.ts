@@ -4,7 +4,7 @@
  */
 import { and, asc, desc, eq, gt, inArray, isNull, lt, type SQL, sql } from "drizzle-orm";
 import type { TaskKind } from "../../protocol";
-import type { SlotOffer } from "../domain/agents";
+import type { AgentPrincipal, SlotOffer } from "../domain/agents";
 import { DomainError } from "../domain/errors";
 import { FIRST_SHARD, shardOf } from "../domain/ids";
 import { heldAfter } from "../domain/held-time";
@@ -205,7 +205,7 @@ export class D1JobStore implements JobStore {
   }
 
   async claimable(
-    accountId: string | null,
+    { agentId, accountId }: Pick<AgentPrincipal, "agentId" | "accountId">,
     offers: SlotOffer[],
     substitute: boolean,
     limit: number,
@@ -221,7 +221,7 @@ export class D1JobStore implements JobStore {
     const serveBytes = Math.max(0, ...offers.map((offer) => offer.serveBytes ?? 0));
     const fits = [
       ...(own ? [sql`(${tasks.serveBytes} IS NULL AND ${own})`] : []),
-      ...(shared ? [sql`(${tasks.serveBytes} <= ${serveBytes} AND ${shared})`] : []),
+      ...(shared ? [sql`(${tasks.serveBytes} <= ${serveBytes} AND ${shared} AND ${isOfOtherEngine(agentId)})`] : []),
     ];
     if (fits.length === 0) return [];
     const rows = await this.#databases(FIRST_SHARD)
@@ -258,6 +258,13 @@ export class D1JobStore implements JobStore {
     ]);
     return [...queued, ...live].map((row) => row.id);
   }
+}
+
+/** A queued serve task, seen by an agent: it holds none of the same engine. */
+function isOfOtherEngine(agentId: string): SQL {
+  return sql`(SELECT json_extract(spec, '$.serve.engine_id') FROM jobs WHERE jobs.id = tasks.id) NOT IN
+    (SELECT json_extract(j.spec, '$.serve.engine_id') FROM tasks AS held JOIN jobs AS j ON j.id = held.id
+      WHERE held.agent_id = ${agentId} AND held.state = 'leased' AND held.serve_bytes IS NOT NULL)`;
 }
 
 /** The columns of `jobs` that a decision changes. */

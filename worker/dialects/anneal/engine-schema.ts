@@ -45,7 +45,7 @@ const placement = {
   management: management.optional(),
   gpu: gpu.optional(),
   provider: z.string().optional(),
-  replicas: replicas.optional().openapi({ description: "How many agents serve it; 1 by default." }),
+  replicas: replicas.optional().openapi({ description: "How many agents serve it, each once; 1 by default." }),
 };
 
 export const createEngine = z
