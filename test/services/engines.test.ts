@@ -185,6 +185,21 @@ describe("an engine", () => {
     expect((await tasksOf(made.principal, engine)).sort()).toEqual(["queued", "running", "running"]);
   });
 
+  it("takes requests from an agent that is frozen, with its socket open, once its lease is lost", async () => {
+    const made = await account();
+    const frozen: Handlers = { chat: () => new Promise(() => undefined) };
+    const { engine, served, agent } = await active(made, { kind: "none" }, frozen);
+    const [taskId = ""] = engine.taskIds;
+    await using((s) => s.configureEngine(engine, { replicas: 2 }));
+    const asked = chat(made.principal, served, "first");
+    await vi.waitFor(() => expect(agent.requests).toHaveLength(1));
+    await RelayAgent.serve(made.client, ECHO);
+    await expire(taskId);
+    expect(await asked).toBe("first");
+    expect(await chat(made.principal, served, "second")).toBe("second");
+    expect(await agent.frames.closed).toBe(1000);
+  });
+
   it("is on its way again when its agents are lost, however often, as long as they come to run", async () => {
     const made = await account();
     const { engine, served, agent } = await active(made);

@@ -324,7 +324,7 @@ describe("sockets", () => {
       }
     });
     expect(stale).toBe("stale_lease");
-    await inEngine(stub, ({ hub }) => hub.keepOnly([], "the engine ends"));
+    await inEngine(stub, ({ hub }) => hub.drop("the engine ends"));
     expect(await inEngine(stub, ({ hub }) => hub.agents())).toEqual([]);
   });
 
@@ -357,7 +357,7 @@ describe("sockets", () => {
       isWaiting = true;
       const answers = [await hub.whenReady("d1", 60_000), await late, await never];
       hub.tell({ type: "deployments_changed" });
-      hub.keepOnly([], "the engine ends");
+      hub.drop("the engine ends");
       return [...answers, await ended, hub.loadFailure("d2")];
     });
     await until(() => isWaiting);

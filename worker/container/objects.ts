@@ -59,7 +59,8 @@ export function jobObjectParts(ctx: DurableObjectState, env: Env, jobId: string,
     nowMs: () => clock.nowMs(),
   });
   const { leaseMs, substituteGpus } = p.settings;
-  const offer = (job: JobRecord) => offerJob({ agents: p.agents, jobs: p.jobs, directory: p.directory, substituteGpus }, job);
+  const offer = (job: JobRecord) =>
+    offerJob({ agents: p.agents, jobs: p.jobs, directory: p.directory, substituteGpus }, job);
   const door = new JobDoor({ ...p, jobId, local, agents: p.directory, offer, leaseMs });
   const reports = new TaskReports({ ...p, jobId, local, door, leaseMs });
   return {

@@ -27,7 +27,7 @@ export interface EngineRelay {
   /** Why an agent could not load it, where none has it ready. */
   loadFailure(deploymentId: string): string | null;
   /**
-   * Resolves when `isReady` has become true; with false after `waitMs`, when an agent could not load it, and when `keepOnly`
+   * Resolves when `isReady` has become true; with false after `waitMs`, when an agent could not load it, and when `drop`
    * has closed all sockets, or `retire` those without streams.
    */
   whenReady(deploymentId: string, waitMs: number): Promise<boolean>;
@@ -39,8 +39,8 @@ export interface EngineRelay {
   tell(news: EngineNews, taskId?: string): void;
   /** No agent is asked any more, and nobody waits; what is under way ends as it may, and each socket with the last of it. */
   retire(why: string): void;
-  /** Closes sockets: those of all tasks but `taskIds`. Each open stream on them gets its error at once. */
-  keepOnly(taskIds: string[], why: string): void;
+  /** Closes sockets: all, or those of one task. Each open stream on them gets its error at once. */
+  drop(why: string, taskId?: string): void;
 }
 
 /** What the relay tells the door. None of these waits. */

@@ -148,12 +148,13 @@ export class RelayHub implements EngineRelay {
     this.#waiters.tellAll(false);
   }
 
-  keepOnly(taskIds: string[], why: string): void {
+  drop(why: string, taskId?: string): void {
     for (const connection of [...this.#connections.values()]) {
-      if (!taskIds.includes(connection.agent.taskId)) this.#drop(connection, NORMAL_CLOSURE, why);
+      if (taskId === undefined || connection.agent.taskId === taskId) this.#drop(connection, NORMAL_CLOSURE, why);
     }
+    if (taskId !== undefined) return;
     this.#failures.clear();
-    if (taskIds.length === 0) this.#waiters.tellAll(false);
+    this.#waiters.tellAll(false);
   }
 
   /** Once a second while there are streams: time limits, and comments for those who wait. */

@@ -230,7 +230,7 @@ export class ServingDoor implements EngineDoor {
 
   /** What is still under way could not be logged any more. */
   async #erase(): Promise<void> {
-    this.#ports.relay.keepOnly([], "the engine was deleted");
+    this.#ports.relay.drop("the engine was deleted");
     await this.#ports.local.erase();
   }
 
@@ -264,6 +264,7 @@ export class ServingDoor implements EngineDoor {
 
   async #keptUp(engine: EngineRecord): Promise<EngineRecord> {
     const unended = await unendedTasks(this.#ports, engine);
+    this.#dropSilent(unended);
     const live = unended.filter(({ id }) => engine.taskIds.includes(id));
     if (engine.taskIds.length > 0 && live.length === 0) return this.#failed(engine);
     const after = live.length < engine.replicas ? await this.#staffed(engine, live) : engine;
@@ -272,6 +273,15 @@ export class ServingDoor implements EngineDoor {
     const wanted = live.slice(0, after.replicas).map(({ id }) => id);
     await cancelTasks(this.#ports, unended, [...wanted, ...made]);
     return this.#shown(after, live);
+  }
+
+  /** An agent that has lost its lease may be frozen with its socket open, and requests are not to wait for it. */
+  #dropSilent(tasks: JobRecord[]): void {
+    const { relay } = this.#ports;
+    for (const { taskId } of relay.agents()) {
+      const isLost = tasks.some(({ id, status }) => id === taskId && status === "queued");
+      if (isLost) relay.drop("the agent was not heard of", taskId);
+    }
   }
 
   /** Places that are empty are filled; one whose task has failed is not, since it would fail again. */
