@@ -109,7 +109,7 @@ describe("a chat", () => {
         { role: "assistant", content: "three", refusal: null, tool_calls: null, function_call: null },
         { role: "user", content: "four" },
       ],
-      ...{ max_completion_tokens: 7, temperature: 0, top_p: 0.5, top_k: 3, min_p: 0.1, seed: 5, stop: "x" },
+      ...{ max_completion_tokens: 7, temperature: 0, top_p: 0.5, top_k: 3, min_p: 0.1, seed: 2 ** 60, stop: "x" },
       ...{ frequency_penalty: -1, presence_penalty: 1, repetition_penalty: 1.5 },
       // What only describes the caller, asks for nothing, or is nobody's field.
       ...{ user: "u", service_tier: "auto", metadata: { a: "b" }, parallel_tool_calls: true, reasoning_effort: "low" },
@@ -123,7 +123,7 @@ describe("a chat", () => {
         { role: "assistant", content: "three" },
         { role: "user", content: "four" },
       ],
-      ...{ max_tokens: 7, temperature: 0, top_p: 0.5, top_k: 3, min_p: 0.1, seed: 5, stop: ["x"] },
+      ...{ max_tokens: 7, temperature: 0, top_p: 0.5, top_k: 3, min_p: 0.1, seed: 2 ** 60, stop: ["x"] },
       ...{ frequency_penalty: -1, presence_penalty: 1, repetition_penalty: 1.5 },
     });
     await chat({ ...{ max_tokens: 9, max_completion_tokens: 9, top_k: -1, stop: ["a", "b"], temperature: null } });
@@ -150,6 +150,7 @@ describe("a chat", () => {
     ["stop", { stop: [""] }],
     ["stop", { stop: Array.from({ length: 17 }, String) }],
     ["seed", { seed: 0.5 }],
+    ["seed", { seed: 2 ** 63 }],
     ["stream", { stream: "yes" }],
     ["stream_options", { stream_options: { include_usage: true } }],
     ["tools", { tools: [{ type: "function", function: { name: "f" } }] }],

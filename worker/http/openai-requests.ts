@@ -8,6 +8,7 @@ import { z } from "@hono/zod-openapi";
 export const MAX_INFERENCE_BYTES = 8 * 1024 * 1024;
 const MAX_STOPS = 16;
 const MAX_INPUTS = 2048;
+const ONE_PROMPT = "must be one text: a request has one answer";
 
 /** UTF-8 has no halves of surrogate pairs. */
 const text = z.string().refine((sent) => sent.isWellFormed(), "must be text without lone surrogates");
@@ -32,10 +33,17 @@ const sampling = {
   frequency_penalty: between(-2, 2),
   presence_penalty: between(-2, 2),
   repetition_penalty: z.number().gt(0, "must be above 0").max(10, "must be at most 10").nullish(),
-  seed: z.int("must be a whole number").nullish(),
+  // Of 64 bits, as OpenAI's; JSON here keeps 53 of them.
+  seed: z
+    .number()
+    .refine(Number.isInteger, "must be a whole number")
+    .gt(-(2 ** 63), "must have at most 64 bits")
+    .lt(2 ** 63, "must have at most 64 bits")
+    .nullish()
+    .openapi({ type: "integer" }),
   stop: z
     .union(
-      [text.min(1), z.array(text.min(1)).max(MAX_STOPS)],
+      [text.min(1, "must not be empty"), z.array(text.min(1)).max(MAX_STOPS)],
       `must be a text, or a list of at most ${String(MAX_STOPS)}, none of them empty`,
     )
     .nullish()
@@ -61,7 +69,7 @@ export const chatBody = z.looseObject({
 
 export const completionsBody = z.looseObject({
   prompt: z
-    .union([text, z.array(text).length(1, "must be one text: a request has one answer")], "must be a text")
+    .union([text, z.array(text).length(1, ONE_PROMPT)], ONE_PROMPT)
     .openapi({ example: "The capital of France is" }),
   ...sampling,
   max_tokens: whole.nullish().openapi({ description: "The most tokens to answer, 16 by default." }),
@@ -70,14 +78,8 @@ export const completionsBody = z.looseObject({
 export const embeddingsBody = z.looseObject({
   input: z
     .union(
-      [
-        text,
-        z
-          .array(text)
-          .min(1, "must have a text")
-          .max(MAX_INPUTS, `must have at most ${String(MAX_INPUTS)} texts`),
-      ],
-      "must be a text or a list of texts",
+      [text, z.array(text).min(1, "must have a text").max(MAX_INPUTS)],
+      `must be a text or a list of at most ${String(MAX_INPUTS)} texts`,
     )
     .openapi({ example: "What is the capital of France?" }),
   encoding_format: z.enum(["float", "base64"]).nullish(),

@@ -8,6 +8,9 @@ from .errors import invalid
 
 Body = dict[str, object]
 
+# Hardly any token is longer, and no text is made of the longest alone.
+_CHARACTERS_A_TOKEN = 64
+
 # Each with the values that ask for nothing; any other value is refused by name.
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     "n": (1,),
@@ -99,3 +102,11 @@ def text(body: Body, name: str) -> str:
     if not isinstance(value, str):
         raise invalid(name, f"`{name}` must be a text")
     return value
+
+
+def refuse_far_too_long(name: str, characters: int, limit: int | None) -> None:
+    """Of texts that cannot fit, before their tokens are counted: that would hold every other request up."""
+    if limit is not None and characters > limit * _CHARACTERS_A_TOKEN:
+        raise invalid(
+            name, f"`{name}` has {characters} characters, which is more than the {limit} tokens of the model hold"
+        )

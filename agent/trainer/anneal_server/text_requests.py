@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from anneal_trainer.generation import prompt_ids
 
 from .errors import invalid
-from .fields import Body, boolean, integer, refuse_unknown_meaning
+from .fields import Body, boolean, integer, refuse_far_too_long, refuse_unknown_meaning
 from .generation import Asked, TextModel
 from .sampling import Sampling
 
@@ -53,9 +53,10 @@ class TextRequest:
 
     def for_model(self, served: TextModel) -> Asked:
         """With its prompt as this model reads it; 400 when it and its answer have no room."""
+        field = "messages" if self.is_chat else "prompt"
+        refuse_far_too_long(field, self._characters(), served.context)
         prompt = self._tokens(served)
         room = None if served.context is None else served.context - len(prompt)
-        field = "messages" if self.is_chat else "prompt"
         if room is not None and room < 1:
             raise invalid(
                 field, f"`{field}` has {len(prompt)} tokens, and prompt and answer have room for {served.context}"
@@ -74,6 +75,11 @@ class TextRequest:
         if self.min_tokens > wanted:
             raise invalid("min_tokens", f"`min_tokens` is {self.min_tokens}, and the answer has at most {wanted}")
         return Asked(prompt, wanted, self.min_tokens, self.stop, self.sampling)
+
+    def _characters(self) -> int:
+        if self.is_chat:
+            return sum(len(message["content"]) for message in self.prompt)  # type: ignore[index]
+        return len(self.prompt)
 
     def _tokens(self, served: TextModel) -> list[int]:
         if self.is_chat:

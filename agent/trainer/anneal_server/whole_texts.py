@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from anneal_trainer.row_method import readable
 
 from .errors import invalid
-from .fields import Body, integer, refuse_unknown_meaning, text
+from .fields import Body, integer, refuse_far_too_long, refuse_unknown_meaning, text
 from .text_answers import usage
 
 _TEXTS_A_TURN = 16
@@ -127,6 +127,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _check_length(field: str, tokenizer, asked: str, limit: int | None) -> int:
+    refuse_far_too_long(field, len(asked), limit)
     count = len(tokenizer(asked, verbose=False)["input_ids"])
     if limit is not None and count > limit:
         raise invalid(field, f"`{field}` has a text of {count} tokens, and the model reads at most {limit}")

@@ -18,7 +18,10 @@ from trainer_process import TINY, TRAINER
 from anneal_server.answer_text import Detokeniser, StopStrings
 from anneal_server.config import load
 from anneal_server.errors import RequestError
+from anneal_server.generation import TextModel
+from anneal_server.text_requests import TextRequest
 from anneal_server.turns import Turns
+from anneal_server.whole_texts import Reading, SequenceModel
 from anneal_trainer.config import ConfigError
 
 
@@ -175,3 +178,20 @@ def test_turns_go_round_and_the_new_ones_come_first():
     # What is new has its first turn at once, and then they go round.
     assert log[:10] == ["a", "b", "a", "b", "a", "broken", "c", "b", "c", "c"]
     assert log.count("left") < 1000
+
+
+def test_what_is_far_too_long_is_refused_before_its_tokens_are_counted():
+    """No tokenizer is asked: there is none."""
+    long = "x" * (64 * 100 + 1)
+    chat = {"messages": [{"role": "user", "content": long[:1000]}, {"role": "user", "content": long[1000:]}]}
+    text_model, reader = TextModel(None, None, 100), SequenceModel(None, None, 100, None, False)
+    for param, asked in (
+        ("prompt", lambda: TextRequest.of({"prompt": long}, is_chat=False).for_model(text_model)),
+        ("messages", lambda: TextRequest.of(chat, is_chat=True).for_model(text_model)),
+        ("input", lambda: Reading.of({"input": long}, reader)),
+    ):
+        with pytest.raises(RequestError) as refused:
+            asked()
+        error = refused.value.body()["error"]
+        assert (refused.value.status, error["param"]) == (400, param)
+        assert "6401 characters" in error["message"] and "100 tokens" in error["message"]
