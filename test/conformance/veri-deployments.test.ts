@@ -118,6 +118,8 @@ describe("a deployment", () => {
       [{ ...CHAT, tools: [{}] }, "tools"],
       [{ ...CHAT, n: 2 }, "n"],
       [{}, "messages"],
+      [{ ...CHAT, model: "m".repeat(100_000) }, "model"],
+      [{ ...CHAT, model: "half \ud800" }, "model"],
     ] as const) {
       const answer = await chat(body);
       expect([answer.status, answer.body.error]).toMatchObject([400, { type: "invalid_request_error", param }]);

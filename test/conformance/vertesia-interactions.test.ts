@@ -74,6 +74,7 @@ describe("a prompt", () => {
     const config = (changes: Record<string, unknown>) => ({ config: { environment: env, ...changes } });
     for (const [changes, field] of [
       [config({ model: "nobody" }), "config.model"],
+      [config({ model: "m".repeat(3_000_000) }), "config.model"],
       [config({ model: "job_01k00000000000000000000000" }), "config.model"],
       [{ config: { environment: bare } }, "config.model"],
       [{ config: { environment: "none", model: "writer" } }, "config.environment"],

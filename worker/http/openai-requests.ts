@@ -13,6 +13,9 @@ const ONE_PROMPT = "must be one text: a request has one answer";
 /** UTF-8 has no halves of surrogate pairs. */
 const text = z.string().refine((sent) => sent.isWellFormed(), "must be text without lone surrogates");
 
+/** Where the path says who is asked: what the answer says again, from a frame that it must fit into. */
+export const saidModel = text.max(300, "must have at most 300 characters").nullish();
+
 const between = (min: number, max: number) =>
   z
     .number()

@@ -15,6 +15,7 @@ import {
   completionsBody,
   embeddingsBody,
   regressionBody,
+  saidModel as model,
 } from "../../http/openai-requests";
 import { plainPageParams } from "../../http/page-params";
 import { gpu, listQuery, name, PREFIX, timestamp } from "./schema";
@@ -51,7 +52,7 @@ const placement = {
 export const createEngine = z
   .strictObject({
     name: name.optional().openapi({ description: "The account's only one; made of the base model's by default." }),
-    base_model: z.string().openapi({ description: "A name of the catalogue, a Hugging Face id, or `job_<id>[@n]`." }),
+    base_model: z.string().openapi({ description: "A name of the catalogue, or a Hugging Face id." }),
     task_type: z.enum(SERVE_TASKS).optional(),
     ...placement,
   })
@@ -170,8 +171,7 @@ export const inferenceMetrics = z
     description: "Sums of its whole life; percentiles of those of its requests that are still listed.",
   });
 
-/** What may be asked, by endpoint; the path says of whom, so `model` is only what the answer says again. */
-const model = z.string().nullish();
+/** What may be asked, by endpoint; the path says of whom. */
 export const inferenceBodies = {
   chat: chatBody.extend({ model }),
   completions: completionsBody.extend({ model }),

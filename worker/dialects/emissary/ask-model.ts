@@ -15,9 +15,12 @@ interface ModelCall {
   first: FirstReadResult;
 }
 
+/** More than any name has: the database takes no parameter of megabytes. */
+const MAX_MODEL_CHARS = 300;
+
 /** Read together with the key, from a body that is not validated yet. */
 export function readModel({ model }: Record<string, unknown>): FirstRead {
-  if (typeof model !== "string") return { kind: "none" };
+  if (typeof model !== "string" || model.length > MAX_MODEL_CHARS) return { kind: "none" };
   return { kind: "served", name: model, id: parseId(PREFIX.deployment, model) };
 }
 

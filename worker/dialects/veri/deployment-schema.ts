@@ -1,7 +1,7 @@
 /** Veri's deployments on the wire; the shapes of `/requests` and `/metrics` are ours, since its documents show none. */
 import { z } from "@hono/zod-openapi";
 import { ENDPOINTS } from "../../../protocol";
-import { chatBody } from "../../http/openai-requests";
+import { chatBody, saidModel } from "../../http/openai-requests";
 import { gpu } from "./create-job-schema";
 import { listOf, timestamp } from "./schema";
 
@@ -48,7 +48,7 @@ export const deployment = z
 export const deploymentList = listOf(deployment);
 
 /** `model` may be left out: the path says which. */
-export const chatRequest = chatBody.extend({ model: z.string().nullish() }).openapi("ChatCompletionRequest");
+export const chatRequest = chatBody.extend({ model: saidModel }).openapi("ChatCompletionRequest");
 
 export const deploymentRequest = z
   .object({

@@ -131,7 +131,7 @@ const modelOptions = z.strictObject({
 
 const runConfig = z.strictObject({
   environment: z.string().openapi({ description: "Where the model is looked for, and what the run is of." }),
-  model: z.string().optional().openapi({
+  model: text.max(300).optional().openapi({
     description:
       "A deployment's name or `dep_` id, `job_<id>` of one that is deployed, or a catalogue model; else the environment's `default_model`.",
   }),
