@@ -72,10 +72,10 @@ export default defineConfig({
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
           // Real processes, real training: minutes. Half of that is waiting (for leases to expire, for what is killed to end),
-          // so two files share two cores.
+          // so three files share two cores.
           testTimeout: 300_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
     ],

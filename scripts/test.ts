@@ -1,5 +1,5 @@
 /**
- * `npm test`: every check, one after the other, all of them even when one fails. `npm test -- quick` leaves out the long
+ * `npm test`: every check, all of them even when one fails. `npm test -- quick` leaves out the long
  * ones, `npm test -- types node` runs the named ones. Ends with `N passed, N failed[, N skipped]`; each command that is
  * a check by itself counts as one.
  */
@@ -17,14 +17,18 @@ function pythonOnce(): Promise<string> {
   return python;
 }
 
-const stages: Stage[] = [
-  checkStage("format", path.join(bin, "prettier"), ["--check", "--log-level", "warn", "."]),
+/** Each takes one core: two run side by side, the longest first. */
+const commands: Stage[] = [
   checkStage("lint", path.join(bin, "eslint"), ["--max-warnings", "0", "."]),
   checkStage("types", path.join(bin, "tsc"), ["--noEmit"]),
+  checkStage("format", path.join(bin, "prettier"), ["--check", "--log-level", "warn", "."]),
   scriptStage("imports", "import-check.ts"),
   scriptStage("schema", "protocol-schema.ts", ["--check"]),
   scriptStage("functions", "testing-functions.ts", ["--check"]),
   scriptStage("deploy", "deploy.ts", ["--dry-run"]),
+];
+/** Each shares the cores among its own tests. */
+const suites: Stage[] = [
   vitestStage("node", false),
   vitestStage("streams", false),
   vitestStage("workers", false),
@@ -32,6 +36,7 @@ const stages: Stage[] = [
   pytestStage(pythonOnce),
   withPython(withBrowser(vitestStage("e2e", true))),
 ];
+const stages = [...commands, ...suites];
 
 const NEED_PYTHON = ["python-lint", "trainer", "e2e"];
 
@@ -94,13 +99,28 @@ function chosen(names: string[]): Stage[] {
   return stages.filter((stage) => names.includes(stage.name));
 }
 
-async function runStage(stage: Stage): Promise<Counts> {
-  try {
-    return await stage.run();
-  } catch (error) {
+/** Tells how it went, and keeps it for the sum. */
+async function runStage(stage: Stage): Promise<void> {
+  console.log(`[${String(todo.indexOf(stage) + 1)}/${String(todo.length)}] ${stage.name}`);
+  const startedAtMs = Date.now();
+  const counts = await stage.run().catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : error);
     return { passed: 0, failed: 1, skipped: 0 };
-  }
+  });
+  const seconds = ((Date.now() - startedAtMs) / 1000).toFixed(1);
+  const verdict = counts.failed === 0 ? "ok    " : "FAILED";
+  const line = `  ${verdict} ${stage.name.padEnd(14)} ${summary(counts)}, ${seconds} s`;
+  console.log(line);
+  done.set(stage, { counts, line });
+}
+
+/** `width` at a time, in order. */
+async function runAll(some: Stage[], width: number): Promise<void> {
+  const waiting = [...some];
+  const lane = async (): Promise<void> => {
+    for (let stage = waiting.shift(); stage; stage = waiting.shift()) await runStage(stage);
+  };
+  await Promise.all(Array.from({ length: width }, lane));
 }
 
 prepareAssets();
@@ -109,20 +129,18 @@ const todo = chosen(process.argv.slice(2));
 if (todo.some(({ name }) => NEED_PYTHON.includes(name))) {
   pythonOnce().catch(() => null); // The first of them tells it.
 }
-const lines: string[] = [];
-let total: Counts = { passed: 0, failed: 0, skipped: 0 };
-for (const [index, stage] of todo.entries()) {
-  console.log(`[${String(index + 1)}/${String(todo.length)}] ${stage.name}`);
-  const startedAtMs = Date.now();
-  const counts = await runStage(stage);
-  total = add(total, counts);
-  const seconds = ((Date.now() - startedAtMs) / 1000).toFixed(1);
-  lines.push(
-    `  ${counts.failed === 0 ? "ok    " : "FAILED"} ${stage.name.padEnd(14)} ${summary(counts)}, ${seconds} s`,
-  );
-  console.log(lines.at(-1));
-}
-console.log(`\n${lines.join("\n")}\n\n${summary(total)}`);
+const done = new Map<Stage, { counts: Counts; line: string }>();
+await runAll(
+  todo.filter((stage) => commands.includes(stage)),
+  2,
+);
+await runAll(
+  todo.filter((stage) => suites.includes(stage)),
+  1,
+);
+const results = todo.map((stage) => done.get(stage)).filter((result) => result !== undefined);
+const total = results.map(({ counts }) => counts).reduce(add, { passed: 0, failed: 0, skipped: 0 });
+console.log(`\n${results.map(({ line }) => line).join("\n")}\n\n${summary(total)}`);
 process.exit(total.failed === 0 ? 0 : 1);
 
 function summary(counts: Counts): string {
