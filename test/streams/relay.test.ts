@@ -257,8 +257,12 @@ describe("a stream", () => {
     const refused = expect(serve(other, callOf({}))).rejects.toMatchObject({ code: "unavailable" });
     await inEngine(other, async (fixture) => {
       await until(() => fixture.hub.openStreams() === 1);
-      fixture.aheadMs += LIMITS.idleMs;
-      fixture.hub.tick();
+      for (let ms = 0; ms < LIMITS.idleMs; ms += 1000) {
+        expect(fixture.hub.openStreams()).toBe(1);
+        fixture.aheadMs += 1000;
+        fixture.hub.tick();
+        await turn();
+      }
     });
     await refused;
   });

@@ -34,8 +34,10 @@ export interface SinkParts {
 
 export function streamedAnswer(parts: SinkParts): AnswerSink {
   const writer = new EventWriter(parts);
+  let hasBegun = false;
   return {
     begin: (contentType) => {
+      hasBegun = true;
       // A proxy that gathers would make of a stream what comes at its end.
       const headers = { "content-type": contentType, "cache-control": "no-store", "x-accel-buffering": "no" };
       parts.answer(new Response(writer.readable, { headers }));
@@ -44,6 +46,8 @@ export function streamedAnswer(parts: SinkParts): AnswerSink {
     end: () => writer.end(),
     fail: ({ code, message }) => writer.fail(code, message),
     tick: (nowMs) => {
+      // Nobody can take anything of an answer that has not begun.
+      if (!hasBegun) return false;
       writer.tick(nowMs);
       if (writer.stalledMs(nowMs) < parts.noCreditMs) return false;
       writer.cut("the client takes nothing");
