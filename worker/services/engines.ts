@@ -47,14 +47,18 @@ export async function configureEngine(
   });
 }
 
-export async function deleteEngine(
-  { deployments, engineDoors, clock }: EnginePorts,
-  { id }: EngineRecord,
-): Promise<void> {
-  const its = await deployments.ofEngine(id);
-  await engineDoors.of(id).remove(true);
+/** Its deployments go first: should this break off, the engine is still there to be deleted, and no name stays taken. */
+export async function deleteEngine(ports: EnginePorts, { id }: EngineRecord): Promise<void> {
+  await deleteDeploymentsOf(ports, id);
+  await ports.engineDoors.of(id).remove(true);
+  // Those that were made meanwhile.
+  await deleteDeploymentsOf(ports, id);
+}
+
+async function deleteDeploymentsOf({ deployments, clock }: EnginePorts, engineId: string): Promise<void> {
+  const its = await deployments.ofEngine(engineId);
   const nowMs = clock.nowMs();
-  await Promise.all(its.map((deployment) => deployments.markDeleted(deployment.id, nowMs)));
+  await Promise.all(its.map(({ id }) => deployments.markDeleted(id, nowMs)));
 }
 
 export async function reactivateEngine({ engineDoors }: EnginePorts, { id }: EngineRecord): Promise<EngineRecord> {
