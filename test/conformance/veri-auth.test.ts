@@ -17,11 +17,17 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   }),
 );
 
+const deployment = {
+  ...{ model: "anneal/tiny-llama", source: "huggingface", name: "theirs" },
+  gpu: { gpu_type: "A100-80GB", gpu_count: 1 },
+};
+
 /** Records of `owner`, by what the path names. */
 const foreign: Record<string, string> = {
   "/v1/datasets": other.datasetId,
   "/v1/reward_functions": other.rewardFunctionId,
   "/v1/training_jobs": await newVeriJob(other),
+  "/v1/deployments": (await other.client.post<Id>("/v1/deployments", deployment)).body.id,
   "/v1/api_keys": (await other.client.post<Id>("/v1/api_keys", { name: "theirs" })).body.id,
 };
 
@@ -42,7 +48,7 @@ const writeOnly = await scopedKey("write");
 
 describe("every operation of Veri", () => {
   it("is in the matrix", () => {
-    expect(operations.length).toBe(18);
+    expect(operations.length).toBe(25);
   });
 
   describe.each(operations)("$operationId", ({ method, path, documented }) => {
@@ -75,8 +81,10 @@ describe("every operation of Veri", () => {
   it.each(operations.filter(({ path }) => path.includes("{id}")))(
     "does not find what is another account's: $operationId",
     async ({ method, path }) => {
-      const headers = { authorization: `Bearer ${account.client.apiKey}` };
-      const answer = await ask<VeriError>(filled(path), { method, headers });
+      const headers = { authorization: `Bearer ${account.client.apiKey}`, "content-type": "application/json" };
+      const body = JSON.stringify({ messages: [{ role: "user", content: "whose are you?" }] });
+      const sent = { method, headers, ...(method === "POST" ? { body } : {}) };
+      const answer = await ask<VeriError>(filled(path), sent);
       expect(answer.status).toBe(404);
       expect(answer.body.error).toMatchObject({ type: "not_found_error", code: "not_found", param: null });
     },
