@@ -4,8 +4,9 @@ import { contextOf, NATIVE, query, withPaging } from "./context";
 import { addDelete } from "./delete";
 import { placementOf, withPlacement, type PlacementOptions } from "./management-option";
 import { printLine } from "./output";
-import { postOnce, request } from "./request";
+import { postOnce } from "./request";
 import { anyList, anything } from "./shapes";
+import { addVerbs } from "./verbs";
 
 const VERBS = {
   stop: "take it from its engine for good; an engine that was made with it goes too",
@@ -26,16 +27,7 @@ export function addDeployments(program: Command): void {
   const deployments = program.command("deployments").description("models that can be asked");
   addCreate(deployments);
   addReading(deployments);
-  for (const [verb, description] of Object.entries(VERBS)) {
-    deployments
-      .command(verb)
-      .description(description)
-      .argument("<id>", "dep_…")
-      .action(async (id: string, _options: object, command: Command) => {
-        const { api, out } = contextOf(command);
-        out.show(await request(api, "POST", deploymentPath(id, `/${verb}`), anything));
-      });
-  }
+  addVerbs(deployments, VERBS, "dep_…", deploymentPath);
   addDelete(deployments, "deployments", "dep_…");
 }
 

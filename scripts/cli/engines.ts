@@ -6,6 +6,7 @@ import { placementOf, withManagement, withPlacement, type PlacementOptions } fro
 import { printLine } from "./output";
 import { postOnce, request } from "./request";
 import { anyList, anything } from "./shapes";
+import { addVerbs } from "./verbs";
 
 const VERBS = {
   reactivate: "bring an inactive engine up",
@@ -58,15 +59,6 @@ export function addEngines(program: Command): void {
         await request(api, "PATCH", pathOf(id), anything, { body: JSON.stringify(placementOf(options)), headers }),
       );
     });
-  for (const [verb, description] of Object.entries(VERBS)) {
-    engines
-      .command(verb)
-      .description(description)
-      .argument("<id>", "eng_…")
-      .action(async (id: string, _options: object, command: Command) => {
-        const { api, out } = contextOf(command);
-        out.show(await request(api, "POST", pathOf(id, `/${verb}`), anything));
-      });
-  }
+  addVerbs(engines, VERBS, "eng_…", pathOf);
   addDelete(engines, "engines", "eng_…");
 }

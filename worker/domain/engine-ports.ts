@@ -3,14 +3,6 @@ import type { DeploymentRecord, EngineRecord, ServedModel } from "./engines";
 import type { InferenceLogEntry, InferenceMetrics, RelayCall } from "./inference";
 import type { Page, PageRequest } from "./page";
 
-/** How requests say which model they mean. */
-export interface ModelName {
-  /** A deployment's name, or its id. */
-  name: string;
-  /** What may stand before an id in this dialect. */
-  idPrefix: string;
-}
-
 export interface EngineFilter {
   projectId?: string;
   baseModel?: string;
